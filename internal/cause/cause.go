@@ -1,0 +1,28 @@
+// Package cause names what made a relay move, so that an owner can be told.
+//
+// A Cause is made where a wish enters the daemon, travels with the command
+// through every queue, and is written down with the edge it led to.
+package cause
+
+import "strings"
+
+// A Door is the way a wish came in.
+type Door string
+
+// The doors there are.
+const (
+	C2D   Door = "c2d"   // a cloud-to-device message
+	Start Door = "start" // the saved state, applied when the daemon starts
+)
+
+// A Cause says who made a relay move.
+type Cause struct {
+	Door Door
+	ID   string // the message id the sender gave, empty without one
+	Seq  uint64 // number of the command in this run of the daemon, 0 for none
+}
+
+// String returns the door and the sender's id, such as "c2d 7f0e9d1c-0001".
+func (c Cause) String() string {
+	return strings.TrimSpace(string(c.Door) + " " + c.ID)
+}

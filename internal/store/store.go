@@ -1,0 +1,247 @@
+// Package store keeps the daemon's state: one JSON value in one file.
+//
+// A Store owns one directory, readable by its owner only, and holds a lock on
+// it, so that two daemons never work from the same state. A file is replaced
+// as a whole, by a temporary file and a rename inside an os.Root: who loses
+// power, or fills the disk, finds either the old value or the new one.
+//
+// State is precious but never worth a daemon that does not start: what cannot
+// be read is moved out of the way with a warning, and counts as missing.
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+)
+
+// Version is the version of the files this release writes. It is raised when
+// the meaning of a stored member changes; a new member needs no new version.
+const Version = 1
+
+// MaxSize is the size of the largest file that is read or written, in bytes.
+const MaxSize = 1 << 20
+
+const maxAside = 5 // broken files kept under each name
+
+// A Store is one locked directory. Its methods may be called by several
+// goroutines; each name belongs to one of them.
+type Store struct {
+	dir  string
+	root *os.Root
+	lock *os.File
+	log  *slog.Logger
+
+	mu    sync.Mutex
+	dirty map[string]bool // files renamed into place, not yet synced
+}
+
+// envelope is a stored file. A reader ignores members it does not know, so an
+// older release reads a newer file as far as it understands it.
+type envelope struct {
+	Version int             `json:"version"`
+	Value   json.RawMessage `json:"value"`
+}
+
+// Load reads the file called name into v, a pointer. It returns false and
+// leaves v alone if there is nothing usable: no file, an empty one, or one
+// that is broken, which is moved aside with a warning. An error means that the
+// file is there but the system would not let it be read.
+func (s *Store) Load(name string, v any) (bool, error) {
+	if err := checkName(name); err != nil {
+		return false, err
+	}
+	data, err := s.read(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case errors.Is(err, errUnusable):
+		s.setAside(name, err)
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("reading the state: %w", err)
+	case len(data) == 0:
+		s.log.Warn("state file is empty and counts as missing", "file", name)
+		return false, nil
+	}
+	if err := s.decode(name, data, v); err != nil {
+		s.setAside(name, err)
+		return false, nil
+	}
+	return true, nil
+}
+
+// decode unpacks data into v. It tries a value of its own first: v is either
+// filled from a sound file or not touched.
+func (s *Store) decode(name string, data []byte, v any) error {
+	var e envelope
+	if err := json.Unmarshal(data, &e); err != nil {
+		return err
+	}
+	if e.Version < 1 || len(e.Value) == 0 {
+		return errors.New("no version or no value in it")
+	}
+	err := json.Unmarshal(e.Value, reflect.New(reflect.TypeOf(v).Elem()).Interface())
+	if e.Version > Version {
+		s.log.Warn("state file of a newer release: what this one does not know will be lost",
+			"file", name, "version", e.Version, "known", Version)
+		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			_ = json.Unmarshal(e.Value, v) // leaves out just the members of another type
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(e.Value, v)
+}
+
+// Save writes v as the file called name and reports whether it had to: a file
+// that holds these bytes already is left alone. After an error the old file
+// stands. What Save wrote survives the end of the process at once, and a loss
+// of power after Sync.
+func (s *Store) Save(name string, v any) (bool, error) {
+	if err := checkName(name); err != nil {
+		return false, err
+	}
+	value, err := json.Marshal(v)
+	if err != nil {
+		return false, fmt.Errorf("saving %s: %w", name, err)
+	}
+	data, err := json.MarshalIndent(envelope{Version, value}, "", "  ")
+	if err != nil {
+		return false, fmt.Errorf("saving %s: %w", name, err)
+	}
+	data = append(data, '\n')
+	if len(data) > MaxSize {
+		return false, fmt.Errorf("saving %s: %d bytes are more than the %d a state file may have", name, len(data), MaxSize)
+	}
+	if old, err := s.read(name); err == nil && bytes.Equal(old, data) {
+		return false, nil
+	}
+	if err := s.replace(name, data); err != nil {
+		return false, fmt.Errorf("saving the state: %w", err)
+	}
+	return true, nil
+}
+
+// replace puts data in the place of the file called name.
+func (s *Store) replace(name string, data []byte) error {
+	temp := tempName(name)
+	err := s.root.WriteFile(temp, data, 0o600)
+	if err == nil {
+		err = s.root.Rename(temp, name)
+	}
+	if err != nil {
+		_ = s.root.Remove(temp) // it may not exist; the first error counts
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dirty[name] = true
+	return nil
+}
+
+var errUnusable = errors.New("unusable")
+
+// read returns the bytes of a file, or errUnusable if it is none of ours: too
+// large, or a directory, a pipe, a link.
+func (s *Store) read(name string) ([]byte, error) {
+	info, err := s.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: not a regular file but %v", errUnusable, info.Mode())
+	}
+	f, err := s.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	if err == nil && len(data) > MaxSize {
+		return nil, fmt.Errorf("%w: larger than %d bytes", errUnusable, MaxSize)
+	}
+	return data, err
+}
+
+// setAside renames a file that cannot be used to name.broken, .broken-2 and so
+// on; the last of maxAside names is used again and again.
+func (s *Store) setAside(name string, cause error) {
+	aside := name + ".broken"
+	for i := 2; i <= maxAside; i++ {
+		if _, err := s.root.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		aside = fmt.Sprintf("%s.broken-%d", name, i)
+	}
+	if err := s.root.Rename(name, aside); err != nil {
+		s.log.Warn("state file is broken and counts as missing", "file", name, "err", cause, "set_aside", err)
+		return
+	}
+	s.log.Warn("state file is broken and was set aside", "file", name, "set_aside", aside, "err", cause)
+}
+
+// Sync makes what was saved since the last Sync survive a loss of power. It
+// waits for the disk.
+func (s *Store) Sync() error {
+	s.mu.Lock()
+	names := s.dirty
+	s.dirty = make(map[string]bool)
+	s.mu.Unlock()
+	if len(names) == 0 {
+		return nil
+	}
+	var errs []error
+	for name := range names {
+		errs = append(errs, s.syncFile(name))
+	}
+	err := errors.Join(append(errs, s.syncFile("."))...) // "." holds the renames
+	if err == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name := range names {
+		s.dirty[name] = true
+	}
+	return fmt.Errorf("syncing the state: %w", err)
+}
+
+func (s *Store) syncFile(name string) error {
+	f, err := s.root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+// checkName refuses names that would meet the store's own files.
+func checkName(name string) error {
+	for _, r := range name {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_.", r) {
+			return fmt.Errorf("store: %q is no name for a state file", name)
+		}
+	}
+	if name == "" || name == lockName || name[0] == '.' || strings.Contains(name, ".broken") {
+		return fmt.Errorf("store: %q is no name for a state file", name)
+	}
+	return nil
+}
+
+// tempName is where a file is written before it takes its name.
+func tempName(name string) string { return "." + name + ".tmp" }
+
+func isTemp(name string) bool {
+	return strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp")
+}

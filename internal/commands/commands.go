@@ -1,0 +1,66 @@
+// Package commands speaks the command language of Tasmota: it takes one
+// command, does what it asks of relays and settings, and returns the messages
+// Tasmota would publish, byte for byte.
+//
+// It is pure: no network, no clock, no pin. Whoever runs it hands in the time
+// of each command, carries the replies away, and calls Tick when Next says so.
+// Every way in (a cloud message, a direct method, the twin, a timer) makes a
+// Command and gives it to the same Interpreter.
+//
+// The facts are in the language reference, the sections of which are named
+// where they are followed. A family of commands is a file with a table of
+// small functions; interpreter.go joins the tables.
+package commands
+
+import (
+	"errors"
+
+	"tasmota-azd/internal/cause"
+)
+
+// A Command is one command, taken apart but not judged. Parse makes it.
+type Command struct {
+	Name    string // the word in capitals, without index: "POWER"
+	Index   int    // the digits behind the word, 1 when there are none
+	Indexed bool   // there were digits
+	Silent  bool   // the word began with "_": no answer of its own
+	Arg     string // leading blanks off; empty asks for the present value
+
+	Cause cause.Cause // who wants it; travels to the pin and into the replies
+}
+
+// A Reply is one message a command, a deadline or a connect leads to.
+type Reply struct {
+	Topic string // last level of the topic: RESULT, STATE, STATUS5, INFO1
+	Body  string // a JSON object
+	Tele  bool   // Tasmota's prefix would be "tele", else it is "stat"
+
+	// Periodic marks a STATE that the calendar wants, not a command's effect:
+	// while there is no session it is worth nothing.
+	Periodic bool
+
+	Cause cause.Cause // of the command that made it, zero for none
+}
+
+// What can be wrong with a command. Any other error of Run or Tick means that
+// a pin could not be driven.
+var (
+	ErrUnknown  = errors.New("unknown command")
+	ErrRejected = errors.New("index or argument not allowed")
+)
+
+// MaxArg is the longest argument in bytes: what a cloud-to-device message can
+// carry. A longer one is rejected.
+const MaxArg = 64 << 10
+
+// Relays is what commands ask of the hardware. Relays are counted from 0.
+type Relays interface {
+	Len() int
+
+	// On tells the last level certainly driven, as "does the relay conduct".
+	On(i int) bool
+
+	// Set switches relay i, also if it stands so already. After an error On
+	// still tells what is known to be driven.
+	Set(i int, on bool, why cause.Cause) error
+}

@@ -1,0 +1,103 @@
+package commands
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+)
+
+var powerFamily = map[string]handler{
+	"POWER": (*Interpreter).power,
+}
+
+// The numbers Power acts on. All others ask for the state, 3 (BLINK) and 4
+// (BLINKOFF) too: without blinking they are values above what there is.
+const (
+	powerOff    = 0
+	powerOn     = 1
+	powerToggle = 2
+)
+
+// power switches one relay, or with index 0 all of them, and publishes its
+// state (language reference, 2.1).
+func (in *Interpreter) power(c *call) error {
+	n := in.relays.Len()
+	if c.Index > n || n == 0 {
+		return ErrRejected
+	}
+	want, ok := c.number()
+	change := ok && powerOff <= want && want <= powerToggle
+	if c.Index == 0 {
+		return in.powerAll(c, want, change)
+	}
+	i := c.Index - 1
+	if change {
+		if err := in.switchRelay(c, i, want); err != nil {
+			return err
+		}
+		if in.settings.on(optionExtraState) {
+			in.publishState(c)
+		}
+	}
+	in.publishPower(c, i)
+	return nil
+}
+
+// powerAll switches what it can: a pin that fails does not keep the others from
+// being switched, and every relay is told as it then stands.
+func (in *Interpreter) powerAll(c *call, want int, change bool) error {
+	var failed []error
+	for i := range in.relays.Len() {
+		if change {
+			failed = append(failed, in.switchRelay(c, i, want))
+		}
+	}
+	for i := range in.relays.Len() {
+		in.publishPower(c, i)
+	}
+	if in.settings.on(optionExtraState) {
+		in.publishState(c)
+	}
+	return errors.Join(failed...)
+}
+
+func (in *Interpreter) switchRelay(c *call, i, want int) error {
+	on := want == powerOn || want == powerToggle && !in.relays.On(i)
+	return in.relays.Set(i, on, c.Cause)
+}
+
+// publishPower tells the state of relay i. It is not an answer: a silent
+// command sets it off as well.
+func (in *Interpreter) publishPower(c *call, i int) {
+	key := in.powerKey(i)
+	c.publish(in.answerTopic(key), `{"`+key+`":"`+onOff(in.relays.On(i))+`"}`)
+}
+
+// powerKey names relay i: POWER if it is the only one, unless SetOption26 wants
+// the index.
+func (in *Interpreter) powerKey(i int) string {
+	if in.relays.Len() == 1 && !in.settings.on(optionAlwaysIndex) {
+		return "POWER"
+	}
+	return "POWER" + strconv.Itoa(i+1)
+}
+
+// powerBits shows all relays as binary digits, the first one rightmost.
+func (in *Interpreter) powerBits() string {
+	bits := make([]byte, in.relays.Len())
+	for i := range bits {
+		bits[i] = '0'
+		if in.relays.On(i) {
+			bits[i] = '1'
+		}
+	}
+	slices.Reverse(bits)
+	return string(bits)
+}
+
+func onOff(on bool) string {
+	if on {
+		return "ON"
+	}
+	return "OFF"
+}

@@ -1,0 +1,129 @@
+package commands
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+	"time"
+)
+
+// Settings is what commands change and a restart must not lose. The zero value
+// is a new device. As JSON it holds only what differs from that:
+//
+//	{"SetOption":{"34":100,"59":1},"TelePeriod":60,"FilePeriod":300,
+//	 "BootCount":12,"BootCountSince":1723626191,"SaveCount":7}
+//
+// Reading it never fails over a member that is unknown, of another type or out
+// of range: that member is as on a new device.
+type Settings struct {
+	changed [optionCount]uint8 // XOR of each option with its value on a new device
+
+	// TelePeriod is in force as long as the file still says FilePeriod: a
+	// period set by command wins until the file's own changes. In seconds.
+	TelePeriod int
+	FilePeriod int
+
+	BootCount      int   // starts of the daemon
+	BootCountSince int64 // Unix time since when they are counted, 0 for not known
+	SaveCount      int   // times these settings were saved
+}
+
+// SaveState tells whether relays are to be restored at a start (SetOption0).
+// If not, all of them are saved as off.
+func (s Settings) SaveState() bool {
+	return s.on(optionSaveState)
+}
+
+// started returns the settings of a run that begins under a file that says
+// period.
+func (s Settings) started(period time.Duration) Settings {
+	if seconds := int(period / time.Second); s.FilePeriod != seconds {
+		s.TelePeriod, s.FilePeriod = seconds, seconds
+	}
+	s.BootCount++
+	return s
+}
+
+func (s Settings) option(i int) int {
+	return int(s.changed[i] ^ optionDefaults[i])
+}
+
+func (s Settings) on(i int) bool {
+	return s.option(i) != 0
+}
+
+func (s *Settings) setOption(i, v int) {
+	s.changed[i] = uint8(v) ^ optionDefaults[i]
+}
+
+// savedSettings is the form of Settings in JSON.
+type savedSettings struct {
+	SetOption      map[string]int `json:",omitempty"`
+	TelePeriod     int
+	FilePeriod     int
+	BootCount      int
+	BootCountSince int64 `json:",omitempty"`
+	SaveCount      int
+}
+
+// MarshalJSON returns s as the comment on Settings shows it.
+func (s Settings) MarshalJSON() ([]byte, error) {
+	saved := savedSettings{
+		SetOption:      make(map[string]int),
+		TelePeriod:     s.TelePeriod,
+		FilePeriod:     s.FilePeriod,
+		BootCount:      s.BootCount,
+		BootCountSince: s.BootCountSince,
+		SaveCount:      s.SaveCount,
+	}
+	for i, x := range s.changed {
+		if x != 0 {
+			saved.SetOption[strconv.Itoa(i)] = s.option(i)
+		}
+	}
+	return json.Marshal(saved)
+}
+
+// UnmarshalJSON fails only if b is no JSON object.
+func (s *Settings) UnmarshalJSON(b []byte) error {
+	var saved map[string]json.RawMessage
+	if err := json.Unmarshal(b, &saved); err != nil {
+		return err
+	}
+	*s = Settings{}
+	var options map[string]json.RawMessage
+	if json.Unmarshal(saved["SetOption"], &options) == nil {
+		for name, value := range options {
+			s.loadOption(name, value)
+		}
+	}
+	if period, ok := savedInt(saved["TelePeriod"], math.MaxInt32); ok && telePeriod(period) == period {
+		if file, ok := savedInt(saved["FilePeriod"], math.MaxInt32); ok {
+			s.TelePeriod, s.FilePeriod = period, file
+		}
+	}
+	boots, _ := savedInt(saved["BootCount"], math.MaxInt32)
+	since, _ := savedInt(saved["BootCountSince"], math.MaxUint32)
+	saves, _ := savedInt(saved["SaveCount"], math.MaxInt32)
+	s.BootCount, s.BootCountSince, s.SaveCount = boots, int64(since), saves
+	return nil
+}
+
+func (s *Settings) loadOption(name string, value json.RawMessage) {
+	i, err := strconv.Atoi(name)
+	if err != nil || i < 0 || i >= optionCount || !settable(i) {
+		return
+	}
+	if v, ok := savedInt(value, optionMax(i)); ok {
+		s.setOption(i, v)
+	}
+}
+
+// savedInt reads a whole number from 0 to most.
+func savedInt(b json.RawMessage, most int) (int, bool) {
+	var n int
+	if json.Unmarshal(b, &n) != nil || n < 0 || n > most {
+		return 0, false
+	}
+	return n, true
+}

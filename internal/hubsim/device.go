@@ -1,0 +1,221 @@
+package hubsim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tasmota-azd/internal/token"
+)
+
+// Errors of the cloud's side; the number is the service's error code
+// (contract, section 12.4).
+var (
+	ErrUnknownDevice = errors.New("404001: no such device")
+	ErrQueueFull     = errors.New("403004: the device's queue is full")
+	ErrTooLarge      = errors.New("413001: message too large")
+	ErrDeviceExists  = errors.New("409001: the device exists already")
+	ErrInvalid       = errors.New("400: invalid argument")
+)
+
+// A Device is an identity in the registry of a hub. One id exists at one hub
+// only, unlike in Azure, so that every call can name a device by its id.
+type Device struct {
+	ID       string
+	Key      token.Key // its own key; the secondary one is left out
+	Hub      string    // default: the first of Options.Hosts
+	Disabled bool
+}
+
+// DeviceState is what can be seen of a device.
+type DeviceState struct {
+	ID         string `json:"deviceId"`
+	Hub        string `json:"hub"`
+	Disabled   bool   `json:"disabled"`
+	Connected  bool   `json:"connected"`
+	Subscribed bool   `json:"subscribed"` // to C2D messages, kept or now
+	Queued     int    `json:"queued"`     // C2D messages not completed
+}
+
+// device is an identity with what the hub keeps for it. Sim.mu guards it.
+type device struct {
+	id, hub    string
+	key        token.Key
+	keyText    string // the key in base64 if it was given so, for its owner and for the file
+	disabled   bool
+	generation string
+
+	sub     subscription
+	queue   []*message
+	lastSeq uint64
+
+	session *session // nil: not connected
+}
+
+// subscription is the one to C2D messages. What was sent up to message After
+// is not for it (contract, section 1.6).
+type subscription struct {
+	On    bool
+	Ever  bool // there was one before
+	QoS   byte
+	After uint64
+}
+
+// AddDevice creates a device.
+func (s *Sim) AddDevice(d Device) error {
+	return s.addDevice(d, "")
+}
+
+// CreateDevice creates a device whose key is given in base64, so that it can
+// be shown again to its owner and kept over a restart.
+func (s *Sim) CreateDevice(id, hub, key string) error {
+	k, err := token.ParseKey(key)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return s.addDevice(Device{ID: id, Key: k, Hub: hub}, strings.TrimSpace(key))
+}
+
+func (s *Sim) addDevice(d Device, keyText string) error {
+	if err := checkDeviceID(d.ID); err != nil {
+		return err
+	}
+	d.Hub = strings.ToLower(d.Hub)
+	if d.Hub == "" {
+		d.Hub = s.opts.Hosts[0]
+	}
+	if !s.hasHost(d.Hub) {
+		return fmt.Errorf("%w: no hub is called %q", ErrInvalid, d.Hub)
+	}
+	return s.change(func() error {
+		if s.devices[d.ID] != nil {
+			return ErrDeviceExists
+		}
+		s.devices[d.ID] = &device{
+			id: d.ID, hub: d.Hub, key: d.Key, keyText: keyText, disabled: d.Disabled,
+			generation: strconv.FormatInt(time.Now().UnixNano(), 10),
+		}
+		return nil
+	})
+}
+
+// checkDeviceID applies the contract, section 1.2. "+" and "#" are wildcards
+// of MQTT, and a device called so could not be used.
+func checkDeviceID(id string) error {
+	ok := len(id) >= 1 && len(id) <= 128
+	for _, c := range []byte(id) {
+		ok = ok && (alphanumeric(c) || strings.IndexByte("-.%_*?!(),:=@$'", c) >= 0)
+	}
+	if !ok {
+		return fmt.Errorf("%w: device id %.140q: 1 to 128 letters, digits or any of - . %% _ * ? ! ( ) , : = @ $ '", ErrInvalid, id)
+	}
+	return nil
+}
+
+func alphanumeric(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+// Disable refuses a device from now on and ends its connection (H13). What is
+// queued for it stays.
+func (s *Sim) Disable(id string) error {
+	return s.edit(id, func(d *device) {
+		d.disabled = true
+		s.endOf(d, errDisabled)
+	})
+}
+
+// Enable admits a device again.
+func (s *Sim) Enable(id string) error {
+	return s.edit(id, func(d *device) { d.disabled = false })
+}
+
+// DeleteDevice forgets a device and what is queued for it.
+func (s *Sim) DeleteDevice(id string) error {
+	return s.edit(id, func(d *device) {
+		s.endOf(d, errDeleted)
+		delete(s.devices, id)
+	})
+}
+
+// Kick closes the connection of a device.
+func (s *Sim) Kick(id string) error {
+	return s.edit(id, func(d *device) { s.endOf(d, errKicked) })
+}
+
+// Reset ends the connection of a device with a TCP reset.
+func (s *Sim) Reset(id string) error {
+	return s.edit(id, func(d *device) {
+		if d.session != nil {
+			d.session.link.reset()
+			s.end(d.session, errCut)
+		}
+	})
+}
+
+// Freeze makes the connection of a device half-open, like a cable pulled
+// behind a router: what either side sends is lost, and no side sees an end.
+// The hub gives up after its keep-alive time (T03).
+func (s *Sim) Freeze(id string) error {
+	return s.edit(id, func(d *device) {
+		if d.session != nil {
+			d.session.link.frozen.Store(true)
+		}
+	})
+}
+
+// Devices lists the devices by id.
+func (s *Sim) Devices() []DeviceState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []DeviceState
+	for _, d := range s.devices {
+		d.expire(time.Now())
+		all = append(all, DeviceState{d.id, d.hub, d.disabled, d.session != nil, d.sub.On, len(d.queue)})
+	}
+	slices.SortFunc(all, func(a, b DeviceState) int { return strings.Compare(a.ID, b.ID) })
+	return all
+}
+
+// ConnectionString returns what the portal shows as a device's connection
+// string, if its key was given as text.
+func (s *Sim) ConnectionString(id string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.devices[id]
+	if d == nil {
+		return "", ErrUnknownDevice
+	}
+	if d.keyText == "" {
+		return "", fmt.Errorf("%w: the key of %s was not given as text", ErrInvalid, id)
+	}
+	return "HostName=" + d.hub + ";DeviceId=" + d.id + ";SharedAccessKey=" + d.keyText, nil
+}
+
+// edit changes one device.
+func (s *Sim) edit(id string, f func(*device)) error {
+	return s.change(func() error {
+		d := s.devices[id]
+		if d == nil {
+			return ErrUnknownDevice
+		}
+		f(d)
+		return nil
+	})
+}
+
+// change runs f with the lock held, tells whoever waits, and then keeps what
+// has become of it.
+func (s *Sim) change(f func() error) error {
+	s.mu.Lock()
+	err := f()
+	s.notify()
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.persist()
+}

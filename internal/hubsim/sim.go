@@ -1,0 +1,185 @@
+// Package hubsim is a local stand-in of Azure IoT Hub and of its Device
+// Provisioning Service, for people without an Azure account and for tests.
+//
+// It owns the cloud's side of the wire and nothing of the device's: who may
+// connect, which topics there are, what is queued, locked, completed and
+// expired. An IoT hub is not a message broker: no device hears another, and
+// nothing is retained. Where the service is stricter than MQTT, so is the
+// stand-in; where nobody knows what the service does, docs/hubsim.md names
+// the choice that was made. Rules called H01, D02, T03 and so on are those of
+// the azure-iot contract, section 13.
+//
+// Everything that lasts (locks, time to live, keep-alive, grace of a token)
+// runs on package time, so that a Sim lives in a testing/synctest bubble. The
+// one clock that may be set wrong is Options.Now: it judges tokens and dates
+// certificates and events.
+package hubsim
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+)
+
+// Options are the properties of the stand-in. The zero value is a hub called
+// localhost that behaves as the documentation of Azure says.
+type Options struct {
+	Hosts []string // names of the hubs, default "localhost"; each has its own devices
+
+	Now func() time.Time // the cloud's clock, default time.Now
+
+	Lock                time.Duration // how long a delivered C2D message waits for its PUBACK, default 60 s
+	TTL                 time.Duration // life of a C2D message whose sender sets none, default 1 h
+	TokenGrace          time.Duration // how long a connection outlives its token, default 0
+	MaxSubscriptions    int           // per connection, default 5
+	DeliverUnsubscribed bool          // deliver also what was sent before a device's first SUBSCRIBE (H20b)
+	Keep                int           // how many events, logins and packets are remembered, default 10,000 each
+
+	ScopeID       string        // id scope of the provisioning service, default "0ne00000001"
+	DPSPolls      int           // how many polls are answered "assigning" before the result, default 1; below 0 none
+	DPSRetryAfter time.Duration // the Retry-After of those answers, default 3 s; below 0 says 0
+
+	Log *slog.Logger // default: nothing is logged
+}
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.Lock, 60*time.Second)
+	setDefault(&o.TTL, time.Hour)
+	setDefault(&o.MaxSubscriptions, 5)
+	setDefault(&o.Keep, 10_000)
+	setDefault(&o.ScopeID, "0ne00000001")
+	setDefault(&o.DPSPolls, 1)
+	setDefault(&o.DPSRetryAfter, 3*time.Second)
+	if len(o.Hosts) == 0 {
+		o.Hosts = []string{"localhost"}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func setDefault[T comparable](v *T, to T) {
+	var zero T
+	if *v == zero {
+		*v = to
+	}
+}
+
+// A Sim is one cloud: its hubs, its devices and its provisioning service. All
+// methods are safe for concurrent use.
+type Sim struct {
+	opts   Options
+	log    *slog.Logger
+	faults faultTable
+	events *eventLog
+	trace  *ring[Packet]
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced when something happened that a caller may wait for
+	closed  bool
+	devices map[string]*device
+	logins  *ring[Login]
+	links   map[*link]struct{}
+	conns   uint64
+
+	running sync.WaitGroup // what serves connections
+}
+
+// New returns a stand-in without devices. It starts nothing.
+func New(o Options) *Sim {
+	o = o.withDefaults()
+	return &Sim{
+		opts:    o,
+		log:     o.Log,
+		events:  &eventLog{ring: newRing[Record](o.Keep)},
+		trace:   newRing[Packet](o.Keep),
+		changed: make(chan struct{}),
+		devices: map[string]*device{},
+		logins:  newRing[Login](o.Keep),
+		links:   map[*link]struct{}{},
+	}
+}
+
+// Close ends every connection and waits until nothing of the Sim runs.
+// Connections that come later are closed at once.
+func (s *Sim) Close() {
+	s.mu.Lock()
+	s.closed = true
+	for _, d := range s.devices {
+		if d.session != nil {
+			s.end(d.session, errClosing)
+		}
+	}
+	links := make([]*link, 0, len(s.links))
+	for l := range s.links {
+		links = append(links, l)
+	}
+	s.mu.Unlock()
+	for _, l := range links {
+		l.conn.Close()
+	}
+	s.running.Wait()
+}
+
+// admit registers a connection, unless the Sim is closed.
+func (s *Sim) admit(conn net.Conn) (*link, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, false
+	}
+	s.conns++
+	l := &link{conn: conn, id: s.conns, trace: s.trace}
+	s.links[l] = struct{}{}
+	s.running.Add(1)
+	return l, true
+}
+
+func (s *Sim) release(l *link) {
+	l.conn.Close()
+	s.mu.Lock()
+	delete(s.links, l)
+	s.mu.Unlock()
+	s.running.Done()
+}
+
+// notify wakes whoever waits for a change. The caller holds s.mu.
+func (s *Sim) notify() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Wait returns when cond holds. It asks cond at once and again after every
+// event, login, delivery, completion and end of a session; cond may call the
+// Sim's methods. The error is the cause of ctx.
+func (s *Sim) Wait(ctx context.Context, cond func() bool) error {
+	for {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		if cond() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// hasHost reports whether one of the hubs is called host.
+func (s *Sim) hasHost(host string) bool {
+	for _, h := range s.opts.Hosts {
+		if h == host {
+			return true
+		}
+	}
+	return false
+}

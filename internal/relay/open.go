@@ -1,0 +1,158 @@
+package relay
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"periph.io/x/conn/v3/gpio"
+
+	"tasmota-azd/internal/relay/host"
+	"tasmota-azd/internal/relay/sim"
+)
+
+// ErrNotReady says that there is no GPIO chip, or none this process may use,
+// and that this can pass within seconds of a boot. Try Open and New again.
+var ErrNotReady = host.ErrNotReady
+
+// Options say which pins to find, and how.
+type Options struct {
+	Driver string   // "auto": the pins of this machine; "sim": simulated ones
+	SimDir string   // the directory of simulated pins
+	Names  []string // one pin for each relay, as its owner wrote it
+}
+
+// A Driver is what Open chose, for a log.
+type Driver struct {
+	Name  string // "periph" or "sim"
+	About string // such as "Raspberry Pi 3 Model B, bcm283x-gpio"
+}
+
+// A NameError is a mistake in the configuration: the pin of one relay.
+type NameError struct {
+	Relay int    // counted from 0, as a list in the file
+	Name  string // as written
+	Hint  string // what is wrong, and what would be right
+}
+
+func (e *NameError) Error() string {
+	return fmt.Sprintf("relays[%d].pin: %q: %s", e.Relay, e.Name, e.Hint)
+}
+
+// board is what a driver has to know. Pin returns nil for a name it does not
+// know; whatever the name, the pin has its proper one.
+type board interface {
+	Pin(name string) gpio.PinOut
+	Names() []string
+	About() string
+}
+
+// Open finds the pins and moves none. The error is ErrNotReady if trying again
+// may help, else it joins a *NameError for each pin that is a mistake: one that
+// does not exist, or is another relay's already.
+func Open(o Options) (Driver, []Pin, error) {
+	var name string
+	var b board
+	var err error
+	switch o.Driver {
+	case "auto":
+		name = "periph"
+		b, err = host.Open()
+	case "sim":
+		name = "sim"
+		b, err = sim.Open(o.SimDir)
+	default:
+		err = fmt.Errorf("gpio.driver: %q: auto or sim", o.Driver)
+	}
+	if err != nil {
+		return Driver{}, nil, err
+	}
+	pins, err := find(b, o.Names)
+	return Driver{Name: name, About: b.About()}, pins, err
+}
+
+// find looks every name up.
+func find(b board, names []string) ([]Pin, error) {
+	var errs []error
+	pins := make([]Pin, len(names))
+	owner := make(map[string]int)
+	for i, name := range names {
+		pin := b.Pin(name)
+		if pin == nil {
+			errs = append(errs, &NameError{Relay: i, Name: name, Hint: unknown(b, name)})
+			continue
+		}
+		if first, taken := owner[pin.Name()]; taken {
+			errs = append(errs, &NameError{Relay: i, Name: name, Hint: fmt.Sprintf("%s is already relays[%d]", pin.Name(), first)})
+			continue
+		}
+		owner[pin.Name()] = i
+		pins[i] = pin
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return pins, nil
+}
+
+// unknown words the mistake of a name that the board does not have.
+func unknown(b board, name string) string {
+	hint := fmt.Sprintf("no such pin (%s)", b.About())
+	if near := nearest(name, b.Names()); len(near) > 0 {
+		hint += "; nearest: " + strings.Join(near, ", ")
+	}
+	return hint
+}
+
+// nearest returns up to three of names that differ from name by at most two
+// slips, the likeliest first.
+func nearest(name string, names []string) []string {
+	const slips, most = 2, 3
+	if len(name) > 40 { // no pin's name is; and distance takes its time
+		return nil
+	}
+	upper := strings.ToUpper(name)
+	dist := make(map[string]int)
+	var near []string
+	for _, n := range names {
+		if d := distance(upper, strings.ToUpper(n)); d <= slips {
+			dist[n] = d
+			near = append(near, n)
+		}
+	}
+	slices.SortStableFunc(near, func(a, b string) int {
+		return cmp.Or(cmp.Compare(dist[a], dist[b]), cmp.Compare(abs(len(a)-len(name)), abs(len(b)-len(name))))
+	})
+	return near[:min(len(near), most)]
+}
+
+// distance counts the slips between a and b: a letter too many, missing or
+// wrong, or two neighbours swapped.
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range b {
+		rows[0][j+1] = j + 1
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			wrong := 1
+			if a[i-1] == b[j-1] {
+				wrong = 0
+			}
+			d := min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+wrong)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d = min(d, rows[i-2][j-2]+1)
+			}
+			rows[i][j] = d
+		}
+	}
+	return rows[len(a)][len(b)]
+}
+
+func abs(n int) int { return max(n, -n) }

@@ -17,6 +17,8 @@ import (
 	"tasmota-azd/internal/token"
 )
 
+type connectPacket = packets.ConnectPacket
+
 const (
 	dev     = "rpi-0001"
 	keyText = "jNz5mAED7S6cwBfdwDO7vWozxrhf3BqeqABjaumHObY="

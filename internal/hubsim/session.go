@@ -74,7 +74,7 @@ func (s *Sim) begin(d *device, a *attempt, will *Record) *session {
 	ack := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)
 	ack.SessionPresent = d.sub.On
 	f, _ := s.faults.take(DelayConnack, d.id)
-	ss.out.put(laneRest, ack, f.Delay)
+	ss.put(laneRest, ack, f.Delay)
 	s.log.Info("login", "device", d.id, "conn", ss.link.id, "clean", ss.clean, "token_left", left.Round(time.Second))
 	s.deliver(d)
 	s.notify()

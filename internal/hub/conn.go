@@ -1,0 +1,116 @@
+package hub
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// writeWithin is how long one packet may take to leave. paho has such a
+	// limit only for PUBLISH: with a full send buffer, a PUBACK or a PINGREQ
+	// would hang for as long as the kernel goes on trying.
+	writeWithin = 10 * time.Second
+	// maxPacket is more than any packet the hub may send: the largest message
+	// with the longest topic has 128 KB.
+	maxPacket = 256 * 1024
+)
+
+var errPacketSize = errors.New("the other side sent a packet that is larger than MQTT at a hub allows")
+
+// A conn is the connection as paho gets to see it. It reports the first error
+// at once; paho reports it only when all its goroutines have come to rest.
+type conn struct {
+	net.Conn
+	lost   func(error)
+	frames frames
+	closed atomic.Bool // by this side
+	polite atomic.Bool // say goodbye when closing
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err == nil {
+		err = c.frames.check(p[:n])
+	}
+	return n, c.report(err)
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
+		return 0, c.report(err)
+	}
+	n, err := c.Conn.Write(p)
+	return n, c.report(err)
+}
+
+// SetWriteDeadline does nothing: Write has its own.
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
+
+// SetDeadline does nothing: what has to end in time is closed in time.
+func (c *conn) SetDeadline(time.Time) error { return nil }
+
+func (c *conn) report(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case c.closed.Load():
+		return net.ErrClosed // paho knows this one from its text
+	}
+	c.lost(err)
+	return err
+}
+
+// Close closes the connection. TLS says goodbye only if it is to be polite: on a
+// dead link that takes five seconds.
+func (c *conn) Close() error {
+	c.closed.Store(true)
+	if t, ok := c.Conn.(*tls.Conn); ok && !c.polite.Load() {
+		return t.NetConn().Close()
+	}
+	return c.Conn.Close()
+}
+
+// frames follows the packets in a stream of bytes, to judge the size of each
+// before paho makes room for it.
+type frames struct {
+	left    int  // bytes of this packet to come
+	inSize  bool // in its length field
+	size    int
+	shift   int
+	invalid bool
+}
+
+func (f *frames) check(p []byte) error {
+	for len(p) > 0 && !f.invalid {
+		if f.left > 0 {
+			n := min(f.left, len(p))
+			f.left -= n
+			p = p[n:]
+			continue
+		}
+		f.header(p[0])
+		p = p[1:]
+	}
+	if f.invalid {
+		return errPacketSize
+	}
+	return nil
+}
+
+// header takes a byte of the fixed header: the type, then the length in one to
+// four bytes of seven bits.
+func (f *frames) header(b byte) {
+	if !f.inSize {
+		f.inSize, f.size, f.shift = true, 0, 0
+		return
+	}
+	f.size |= int(b&0x7f) << f.shift
+	f.shift += 7
+	f.invalid = f.size > maxPacket || b&0x80 != 0 && f.shift == 28
+	if b&0x80 == 0 {
+		f.inSize, f.left = false, f.size
+	}
+}

@@ -1,0 +1,142 @@
+// Package hub keeps one device connected to Azure IoT Hub.
+//
+// It owns the connection and everything about it: the login with a token that
+// is signed anew each time, the topics and their property bags, what has been
+// sent and not been acknowledged, what has arrived and not been answered for,
+// the renewal of the token, and the waiting between attempts. It knows nothing
+// of what the messages mean.
+//
+// A Client reconnects for ever. A session lives until its token is nearly used
+// up, until the link is lost, or until the context of Run ends; in the first
+// case the next one follows at once, in the second after a wait. What is sent
+// while no session stands is kept and sent later, in order.
+//
+// MQTT comes from paho, used for one connection at a time: its own reconnecting
+// and its store are off. Facts about the service are from the azure-iot
+// contract, sections 1 to 4 and 12.
+package hub
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"crypto/x509"
+
+	"tasmota-azd/internal/token"
+)
+
+// Options say which device connects and how. Identify is needed, all else may
+// be left out.
+type Options struct {
+	// Identify names the hub and the device. It is asked before each attempt
+	// to connect, may take its time, and its error counts as a failed attempt.
+	Identify func(context.Context, Trouble) (Identity, error)
+
+	Port       int           // default 8883
+	TokenTTL   time.Duration // life of a token, default 1 h; a new one is used after 75 to 85 % of it
+	KeepAlive  time.Duration // default 60 s; whole seconds from 1 to 1177 (contract, section 1.5)
+	ClientType string        // DeviceClientType, free text for the hub's diagnostics
+
+	Roots *x509.CertPool   // whom to trust, default the system's roots
+	Now   func() time.Time // dates tokens and checks certificates, default time.Now
+
+	// Will makes the message that the hub publishes if the link dies.
+	Will func(deviceID string) Telemetry
+
+	// Dial opens the connection to the hub, TLS included. A test puts a hub in
+	// memory here. The default resolves the name and connects with TLS 1.2 or
+	// later.
+	Dial func(ctx context.Context, host string, port int) (net.Conn, error)
+
+	Log *slog.Logger // default: nothing is logged
+}
+
+// A Client is the device's side of the connection. Use New.
+type Client struct {
+	opts   Options
+	out    *outbox
+	chance func() float64 // in [0, 1), for what is random in waits and renewals
+}
+
+// New returns a Client that is not connected. It starts nothing.
+func New(o Options) *Client {
+	if o.Port == 0 {
+		o.Port = 8883
+	}
+	if o.TokenTTL == 0 {
+		o.TokenTTL = time.Hour
+	}
+	if o.KeepAlive == 0 {
+		o.KeepAlive = time.Minute
+	}
+	o.KeepAlive = min(max(o.KeepAlive.Truncate(time.Second), time.Second), maxKeepAlive)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Dial == nil {
+		o.Dial = tlsDialer(o.Roots, o.Now)
+	}
+	return &Client{opts: o, out: newOutbox(), chance: rand.Float64}
+}
+
+// maxKeepAlive is the largest keep-alive the hub honours (contract, section 1.5).
+const maxKeepAlive = 1177 * time.Second
+
+// Send queues a message for the hub. It never blocks. Messages arrive in the
+// order of Send, each at least once; what the hub has not acknowledged when a
+// session ends is sent again in the next one.
+//
+// The queue is bounded: when it is full, the oldest message that answers no
+// command is dropped, or else the oldest answer. A body over 255 KB is refused.
+// Both are logged. t.Body must not be changed afterwards.
+func (c *Client) Send(t Telemetry) {
+	if size := t.size(); size > maxTelemetry || len(t.Topic)+len(t.CorrelationID) > maxNames {
+		c.opts.Log.Error("message is too large for the hub and is not sent", "topic", clip(t.Topic, 120), "bytes", size, "limit", maxTelemetry)
+		return
+	}
+	if n := c.out.add(t); n > 0 && powerOfTwo(n) {
+		c.opts.Log.Warn("too many messages wait for the hub, the oldest are dropped", "dropped", n)
+	}
+}
+
+// Ack tells the hub that m has taken effect, so that it is not delivered again.
+// It never blocks. Acknowledgements leave in the order in which the messages
+// arrived: that of m waits until the earlier ones of its session are given. If
+// that session is over, nothing happens: the hub delivers m again.
+func (c *Client) Ack(m Message) {
+	if m.arrival != nil {
+		m.arrival.done()
+	}
+}
+
+// powerOfTwo thins out what is said again and again: at the first time, the
+// second, the fourth, the eighth …
+func powerOfTwo(n int) bool { return n&(n-1) == 0 }
+
+// clip cuts a text from outside to what a log line can bear, most bytes.
+func clip(s string, most int) string {
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}
+
+// Identity is who the device is, and at which hub.
+type Identity struct {
+	Host     string // full name of the hub, such as "contoso.azure-devices.net"
+	DeviceID string
+	Key      token.Key
+}
+
+// Trouble says how connecting has gone since the last session that stood.
+type Trouble struct {
+	Failures int       // attempts that failed and sessions that ended at once, in a row
+	Since    time.Time // when the first of them failed; zero if none did
+	Err      error     // the last failure, usually an *Error
+}

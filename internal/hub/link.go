@@ -1,0 +1,201 @@
+package hub
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"tasmota-azd/internal/token"
+)
+
+const (
+	connectWithin = 20 * time.Second // TCP, TLS, CONNACK and SUBACK together
+	// handWithin is how long paho may take to accept a packet, which it does
+	// not while another one is being written. It also bounds how long Publish
+	// hangs if the link is lost at that moment.
+	handWithin  = time.Second
+	quietWithin = 5 * time.Second // for paho's goroutines to end once the connection is closed
+)
+
+// A link is one connection to the hub, from CONNECT to its end. paho's client is
+// not made to be used twice, so each link has its own.
+type link struct {
+	id     Identity
+	user   string
+	prefix string // of inbound topics
+	client mqtt.Client
+	conn   *conn
+	in     *inbox
+	signed time.Time // when its token was made
+
+	ctx  context.Context // ends when the link is lost or closed; its cause says why
+	lose context.CancelCauseFunc
+
+	draining  chan struct{} // closed to ask the pump for an orderly end
+	drained   chan struct{} // closed by the pump when nothing is owed any more
+	pumps     sync.WaitGroup
+	connected bool
+}
+
+// connect opens a link and returns when the hub has accepted the subscription.
+// Messages may arrive before that: the hub sends right after CONNACK what came
+// for the device meanwhile (contract, section 1.6). They wait in the inbox.
+func (c *Client) connect(ctx context.Context, id Identity) (*link, error) {
+	within, cancel := context.WithTimeoutCause(ctx, connectWithin, errTimeout)
+	defer cancel()
+	raw, err := c.opts.Dial(within, id.Host, c.opts.Port)
+	if err != nil {
+		return nil, c.dialError(id, err)
+	}
+	l := c.newLink(context.WithoutCancel(ctx), id, raw)
+	if err := l.login(within); err != nil {
+		l.close(false)
+		return nil, err
+	}
+	l.pumps.Go(func() { (&pump{link: l, out: c.out}).run() })
+	return l, nil
+}
+
+func (c *Client) dialError(id Identity, err error) error {
+	if e, ok := err.(*Error); ok {
+		return e
+	}
+	return networkError(id.Host, c.opts.Port, err)
+}
+
+func (c *Client) newLink(ctx context.Context, id Identity, raw net.Conn) *link {
+	l := &link{
+		id:       id,
+		user:     username(id.Host, id.DeviceID, c.opts.ClientType),
+		prefix:   inboundPrefix(id.DeviceID),
+		in:       newInbox(),
+		signed:   time.Now(),
+		draining: make(chan struct{}),
+		drained:  make(chan struct{}),
+	}
+	l.ctx, l.lose = context.WithCancelCause(ctx)
+	l.conn = &conn{Conn: raw, lost: func(err error) { l.lose(lostError(err)) }}
+	l.client = mqtt.NewClient(c.mqttOptions(l))
+	return l
+}
+
+// mqttOptions sets up paho for one connection without a second try. All handlers
+// are in place before CONNECT.
+func (c *Client) mqttOptions(l *link) *mqtt.ClientOptions {
+	o := mqtt.NewClientOptions()
+	o.AddBroker("tcp://hub") // never dialed, but there must be one
+	o.SetCustomOpenConnectionFn(func(_ *url.URL, _ mqtt.ClientOptions) (net.Conn, error) { return l.conn, nil })
+	o.SetProtocolVersion(4) // else a refusal is tried again as MQTT 3.1
+	o.SetAutoReconnect(false)
+	o.SetConnectRetry(false)
+	o.SetStore(noStore{})
+	o.SetCleanSession(false)
+	o.SetClientID(l.id.DeviceID)
+	o.SetUsername(l.user)
+	o.SetPassword(token.Hub(l.id.Key, l.id.Host, l.id.DeviceID, c.opts.Now().Add(c.opts.TokenTTL)))
+	o.SetKeepAlive(c.opts.KeepAlive)
+	o.SetPingTimeout(min(10*time.Second, c.opts.KeepAlive/3))
+	o.SetWriteTimeout(handWithin)
+	o.SetOrderMatters(true)
+	o.SetAutoAckDisabled(true)
+	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
+		if n := l.in.put(m); n > 0 && powerOfTwo(n) {
+			c.opts.Log.Warn("messages arrive faster than they are dealt with and are dropped; the hub delivers them again", "dropped", n)
+		}
+	})
+	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
+		if strings.Contains(err.Error(), "pingresp") {
+			err = errNoPing
+		}
+		l.lose(lostError(err))
+	})
+	if c.opts.Will != nil {
+		will := c.opts.Will(l.id.DeviceID)
+		o.SetBinaryWill(encode(outboundPrefix(l.id.DeviceID), will), will.Body, 1, false)
+	}
+	return o
+}
+
+// login sends CONNECT and SUBSCRIBE and waits for the answers.
+func (l *link) login(ctx context.Context) error {
+	giveUp := context.AfterFunc(ctx, func() { l.conn.Close() })
+	defer giveUp()
+	t := l.client.Connect().(*mqtt.ConnectToken)
+	t.Wait() // closing the connection ends it
+	switch code := t.ReturnCode(); {
+	case t.Error() == nil:
+		l.connected = true
+	case code <= 5:
+		return connackError(l.id, code, t.Error())
+	default:
+		return silentError(l.id, "CONNECT", l.why(ctx, t.Error()))
+	}
+	return l.subscribe(ctx)
+}
+
+// subscribe asks for the device's messages. The hub remembers an earlier
+// subscription, but a device that never had one needs it, and so does one that
+// was deleted and created again.
+func (l *link) subscribe(ctx context.Context) error {
+	filter := l.prefix + "#"
+	t := l.client.Subscribe(filter, 1, nil).(*mqtt.SubscribeToken)
+	select {
+	case <-t.Done():
+	case <-l.ctx.Done():
+	case <-ctx.Done():
+	}
+	if err := l.why(ctx, t.Error()); err != nil {
+		return silentError(l.id, "SUBSCRIBE", err)
+	}
+	if qos, ok := t.Result()[filter]; !ok || qos > 1 {
+		return &Error{Kind: Refused, words: "the hub refused the subscription to messages for the device"}
+	}
+	return nil
+}
+
+// why returns the first reason why the link is not as it should be: time is up,
+// the wire failed, or err.
+func (l *link) why(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case l.ctx.Err() != nil:
+		return context.Cause(l.ctx).(*Error).cause
+	case err == nil && l.conn.closed.Load():
+		return net.ErrClosed
+	}
+	return err
+}
+
+// close ends the link, politely with DISCONNECT so that the hub does not publish
+// the will. When it returns, nothing of the link runs any more.
+func (l *link) close(polite bool) {
+	l.lose(lostError(errStopped))
+	l.conn.polite.Store(polite)
+	if polite {
+		l.client.Disconnect(uint(time.Second.Milliseconds()))
+	}
+	l.conn.Close()
+	l.pumps.Wait()
+	if l.connected { // else paho has nothing running, and would wait for nothing
+		l.client.Disconnect(uint(quietWithin.Milliseconds()))
+	}
+}
+
+// noStore is paho's memory of what was sent. It remembers nothing: the outbox
+// does, in order and over links.
+type noStore struct{}
+
+func (noStore) Open()                             {}
+func (noStore) Put(string, packets.ControlPacket) {}
+func (noStore) Get(string) packets.ControlPacket  { return nil }
+func (noStore) All() []string                     { return nil }
+func (noStore) Del(string)                        {}
+func (noStore) Close()                            {}
+func (noStore) Reset()                            {}

@@ -1,0 +1,109 @@
+package hub
+
+import (
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+)
+
+// pubackWithin is how long the hub may take to acknowledge a message. A hub that
+// throttles is slow (contract, section 3.6), one that is gone says nothing.
+const pubackWithin = 30 * time.Second
+
+// A pump works off what leaves on one link: telemetry in order, and the
+// acknowledgements of messages in order of arrival. It has a goroutine of its
+// own, as paho may block it, and then messages must still come in.
+type pump struct {
+	link   *link
+	out    *outbox
+	flight []flying // the messages on the wire, in the order of the outbox
+}
+
+// A flying message waits for its PUBACK.
+type flying struct {
+	token mqtt.Token
+	until time.Time
+}
+
+// run returns when the link is lost or closed. What has not arrived by then is
+// to be sent again.
+func (p *pump) run() {
+	prefix := outboundPrefix(p.link.id.DeviceID)
+	late := time.NewTimer(pubackWithin)
+	defer late.Stop()
+	draining := p.link.draining
+	for p.link.ctx.Err() == nil {
+		p.acknowledge()
+		p.publish(prefix)
+		p.confirm()
+		if draining == nil && p.idle() {
+			close(p.link.drained)
+			break
+		}
+		var confirmed <-chan struct{}
+		if len(p.flight) > 0 {
+			confirmed = p.flight[0].token.Done()
+			late.Reset(time.Until(p.flight[0].until))
+		} else {
+			late.Stop()
+		}
+		select {
+		case <-p.link.ctx.Done():
+		case <-p.link.in.finish:
+		case <-p.out.wake:
+		case <-confirmed:
+		case <-late.C:
+			p.link.lose(lostError(errNoPuback))
+		case <-draining:
+			draining = nil
+		}
+	}
+	p.out.rewind(p.arrived)
+}
+
+// acknowledge sends PUBACKs for the oldest messages, as far as they are done.
+func (p *pump) acknowledge() {
+	for a := p.link.in.finished(); a != nil; a = p.link.in.finished() {
+		a.message.Ack()
+	}
+}
+
+// publish sends what may be sent. If paho is too busy to take a message, the
+// loop comes back for it.
+func (p *pump) publish(prefix string) {
+	for t, ok := p.out.next(); ok; t, ok = p.out.next() {
+		token := p.link.client.Publish(encode(prefix, t), 1, false, t.Body)
+		if token.Error() != nil {
+			p.out.unsend()
+			p.out.poke()
+			return
+		}
+		p.flight = append(p.flight, flying{token, time.Now().Add(pubackWithin)})
+		p.acknowledge()
+	}
+}
+
+// confirm forgets the oldest messages, as far as the hub has acknowledged them.
+func (p *pump) confirm() {
+	for len(p.flight) > 0 && p.arrived(0) {
+		p.out.confirm()
+		p.flight[0] = flying{}
+		p.flight = p.flight[1:]
+	}
+}
+
+// arrived reports whether message i of those on the wire has been acknowledged.
+func (p *pump) arrived(i int) bool {
+	select {
+	case <-p.flight[i].token.Done():
+		return p.flight[i].token.Error() == nil
+	default:
+		return false
+	}
+}
+
+// idle reports whether there is nothing to send and neither side owes the other
+// an acknowledgement.
+func (p *pump) idle() bool {
+	return len(p.flight) == 0 && !p.out.pending() && p.link.in.settled()
+}

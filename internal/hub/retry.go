@@ -1,0 +1,69 @@
+package hub
+
+import (
+	"errors"
+	"time"
+)
+
+const (
+	minWait = time.Second
+	maxWait = 5 * time.Minute
+	// stands is how long a session must last to count as a success.
+	stands = 30 * time.Second
+	// sayAgain is how often a fault that lasts is repeated in the log at least.
+	sayAgain = time.Hour
+	// pushedOut is how many sessions in a row must be cut short by the other
+	// side before a second client with the same device id is suspected: the
+	// hub closes the older connection then (contract, section 1.8).
+	pushedOut = 3
+)
+
+// A retry decides how long to wait after a failure, and what to say about it.
+type retry struct {
+	trouble Trouble
+	short   int       // sessions in a row that the other side cut short
+	said    string    // the last failure that was logged
+	saidAt  time.Time // when
+}
+
+// after counts a failure at now, that of a session which stood for a while or of
+// an attempt that led to none. It returns the time to wait: after n failures at
+// random between one second and 2ⁿ, so that devices which failed together do not
+// return together. chance is random in [0, 1).
+func (r *retry) after(now time.Time, err error, stood time.Duration, chance float64) time.Duration {
+	if stood >= stands {
+		*r = retry{}
+	}
+	if r.trouble.Failures == 0 {
+		r.trouble.Since = now
+	}
+	r.trouble.Failures++
+	r.trouble.Err = err
+	if e, ok := errors.AsType[*Error](err); ok && e.Kind == Lost && isClosed(err) {
+		r.short++
+	}
+	most := maxWait
+	if n := r.trouble.Failures; n < 9 { // 2⁹ s are more than five minutes
+		most = min(maxWait, time.Second<<n)
+	}
+	return minWait + time.Duration(chance*float64(most-minWait))
+}
+
+// report returns the words for a failure that after has counted, and whether to
+// log them. One that lasts is said at its first time, its second, its fourth and
+// so on, and once an hour.
+func (r *retry) report(now time.Time, err error) (text string, attrs []any, say bool) {
+	text = redact(err.Error())
+	if r.short >= pushedOut {
+		text += "; another client may be using this device id"
+	}
+	n := r.trouble.Failures
+	if text == r.said && !powerOfTwo(n) && now.Sub(r.saidAt) < sayAgain {
+		return text, nil, false
+	}
+	r.said, r.saidAt = text, now
+	if n > 1 {
+		attrs = []any{"failures", n}
+	}
+	return text, attrs, true
+}

@@ -1,0 +1,121 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	renewFrom, renewTo = 0.75, 0.85 // of the life of a token
+	// partWithin bounds how long a session whose token is used up waits for
+	// acknowledgements in both directions; stopWithin when the daemon stops.
+	partWithin = 5 * time.Second
+	stopWithin = 2 * time.Second
+)
+
+// session connects once and serves until ctx ends, the token is due, or the link
+// is lost. It returns the reason.
+func (r *run) session(ctx context.Context) error {
+	id, err := r.opts.Identify(ctx, r.trouble)
+	if err != nil {
+		return err
+	}
+	if id.Host == "" || id.DeviceID == "" {
+		return errors.New("neither hub nor device is known")
+	}
+	l, err := r.connect(ctx, id)
+	if err != nil {
+		return err
+	}
+	r.begin(l)
+	err = r.serve(ctx, l)
+	switch {
+	case ctx.Err() != nil:
+		l.drain(stopWithin)
+		l.close(true)
+	case errors.Is(err, errTokenDue):
+		r.out.hold()
+		if l.drain(min(partWithin, r.opts.TokenTTL/10)); l.ctx.Err() != nil {
+			err = context.Cause(l.ctx)
+			l.close(false)
+			return err
+		}
+		r.parted = time.Now()
+		l.close(true)
+	default:
+		l.close(false)
+	}
+	return err
+}
+
+// serve hands events to the device, one after the other, while the pump sends
+// what the device has to say.
+func (r *run) serve(ctx context.Context, l *link) error {
+	ttl := float64(r.opts.TokenTTL)
+	due := l.signed.Add(time.Duration(ttl * (renewFrom + (renewTo-renewFrom)*r.chance())))
+	renew := time.NewTimer(time.Until(due))
+	defer renew.Stop()
+	var next Event // a Message, taken from the inbox and not yet by the device
+	for {
+		ev, to := r.untold.first(), r.events
+		if ev == nil && next == nil {
+			next = r.take(l)
+		}
+		if ev == nil {
+			ev = next
+		}
+		if ev == nil {
+			to = nil
+		}
+		var err error
+		select {
+		case to <- ev:
+			if !r.untold.told() {
+				next = nil
+			}
+			continue
+		case <-l.in.came:
+			continue
+		case <-renew.C:
+			err = errTokenDue
+		case <-l.ctx.Done():
+			err = context.Cause(l.ctx)
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if next != nil {
+			l.in.untake()
+		}
+		return err
+	}
+}
+
+// take returns the next message that can be read, or nil. One that cannot be
+// read is acknowledged, or else the hub would deliver it for two days.
+func (r *run) take(l *link) Event {
+	for a := l.in.take(); a != nil; a = l.in.take() {
+		m, err := decode(l.prefix, a.message.Topic(), a.message.Payload())
+		if err == nil {
+			m.Received, m.arrival = a.at, a
+			return m
+		}
+		r.opts.Log.Warn("message ignored", "topic", clip(a.message.Topic(), 120), "err", err)
+		a.done()
+	}
+	return nil
+}
+
+// drain waits until what was sent is acknowledged, and what the device has been
+// given as well, but no longer than most. New messages stay in the inbox
+// unacknowledged: the hub delivers them in the next session.
+func (l *link) drain(most time.Duration) {
+	close(l.draining)
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-l.drained:
+	case <-l.ctx.Done():
+	case <-timer.C:
+	}
+}

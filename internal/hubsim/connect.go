@@ -45,20 +45,23 @@ func (s *Sim) Logins() []Login {
 }
 
 // ServeConn speaks MQTT with one device until the connection ends, and closes
-// it. For TLS it is handed a tls.Conn.
+// it. Serve does the same for a listener, with TLS.
 func (s *Sim) ServeConn(conn net.Conn) {
+	if _, ok := s.faults.take(HalfOpen, ""); ok {
+		s.hold(conn)
+		return
+	}
 	l, ok := s.admit(conn)
 	if !ok {
 		conn.Close()
 		return
 	}
 	defer s.release(l)
-	if _, ok := s.faults.take(HalfOpen, ""); ok {
-		l.drain()
-		return
-	}
-	ss := s.connect(l)
-	if ss != nil {
+	s.serve(l)
+}
+
+func (s *Sim) serve(l *link) {
+	if ss := s.connect(l); ss != nil {
 		ss.serve()
 	}
 	if l.frozen.Load() {

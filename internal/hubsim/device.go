@@ -64,6 +64,12 @@ type subscription struct {
 	After uint64
 }
 
+// newDevice makes an identity. Its generation id tells it from an earlier one
+// with the same device id.
+func newDevice(id string) *device {
+	return &device{id: id, generation: strconv.FormatInt(time.Now().UnixNano(), 10)}
+}
+
 // AddDevice creates a device.
 func (s *Sim) AddDevice(d Device) error {
 	return s.addDevice(d, "")
@@ -94,10 +100,9 @@ func (s *Sim) addDevice(d Device, keyText string) error {
 		if s.devices[d.ID] != nil {
 			return ErrDeviceExists
 		}
-		s.devices[d.ID] = &device{
-			id: d.ID, hub: d.Hub, key: d.Key, keyText: keyText, disabled: d.Disabled,
-			generation: strconv.FormatInt(time.Now().UnixNano(), 10),
-		}
+		n := newDevice(d.ID)
+		n.hub, n.key, n.keyText, n.disabled = d.Hub, d.Key, keyText, d.Disabled
+		s.devices[d.ID] = n
 		return nil
 	})
 }

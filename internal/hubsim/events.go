@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// A Record is a device-to-cloud message as the cloud's side reads it.
+// A Record is a device-to-cloud message as the cloud's side reads it. It is
+// not to be changed.
 type Record struct {
 	Seq        uint64            // 1, 2, 3 … over all devices
 	Device     string            // who sent it
@@ -82,5 +83,17 @@ func (e *eventLog) add(r Record) (Record, error) {
 	if e.file == nil {
 		return r, nil
 	}
+	if e.file.lines >= 2*e.max {
+		kept, _ := e.since(0)
+		return r, e.file.rewrite(kept)
+	}
 	return r, e.file.append(r)
+}
+
+func (e *eventLog) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.file != nil {
+		e.file.f.Close()
+	}
 }

@@ -24,7 +24,7 @@ type C2D struct {
 	To                               string        // default "/devices/{id}/messages/devicebound"; some senders write "deviceBound"
 	Ack                              string        // "none", "positive", "negative", "full"; no feedback is given
 	TTL                              time.Duration // default Options.TTL; a given one is announced as $.exp
-	Properties                       []Property    // application properties
+	Properties                       Properties    // application properties
 	Body                             []byte
 }
 
@@ -42,7 +42,7 @@ type message struct {
 type Queued struct {
 	Seq        uint64
 	MessageID  string
-	Properties []Property
+	Properties Properties
 	Body       []byte
 	Enqueued   time.Time
 	Expires    time.Time

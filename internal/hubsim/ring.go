@@ -27,6 +27,18 @@ func (r *ring[T]) add(make func(n uint64) T) T {
 	return v
 }
 
+// resume adds a value that has a number already. What came before a gap is
+// forgotten.
+func (r *ring[T]) resume(n uint64, v T) {
+	r.mu.Lock()
+	if n != r.total+1 {
+		r.items = nil
+	}
+	r.total = n - 1
+	r.mu.Unlock()
+	r.add(func(uint64) T { return v })
+}
+
 // since returns what is remembered of the values after number n, and the
 // number of the last one.
 func (r *ring[T]) since(n uint64) ([]T, uint64) {
@@ -39,6 +51,13 @@ func (r *ring[T]) since(n uint64) ([]T, uint64) {
 		have = 0
 	}
 	return append([]T(nil), r.items[uint64(len(r.items))-have:]...), r.total
+}
+
+// last returns the number of the last value.
+func (r *ring[T]) last() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.total
 }
 
 // edit changes the value with number n, if it is still remembered.

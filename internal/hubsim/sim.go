@@ -79,14 +79,23 @@ type Sim struct {
 	faults faultTable
 	events *eventLog
 	trace  *ring[Packet]
+	store  *store // nil: nothing is kept
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when something happened that a caller may wait for
 	closed  bool
+	ended   chan struct{} // closed by Close
 	devices map[string]*device
 	logins  *ring[Login]
 	links   map[*link]struct{}
 	conns   uint64
+
+	snapshots uint64 // how many were made for the store
+
+	enrollments   map[string]*enrollment // by fold(id), as the next two
+	registrations map[string]*Registration
+	reassigned    map[string]Reassignment
+	operations    *operations
 
 	running sync.WaitGroup // what serves connections
 }
@@ -100,9 +109,15 @@ func New(o Options) *Sim {
 		events:  &eventLog{ring: newRing[Record](o.Keep)},
 		trace:   newRing[Packet](o.Keep),
 		changed: make(chan struct{}),
+		ended:   make(chan struct{}),
 		devices: map[string]*device{},
 		logins:  newRing[Login](o.Keep),
 		links:   map[*link]struct{}{},
+
+		enrollments:   map[string]*enrollment{},
+		registrations: map[string]*Registration{},
+		reassigned:    map[string]Reassignment{},
+		operations:    &operations{byID: map[string]*operation{}},
 	}
 }
 
@@ -110,7 +125,10 @@ func New(o Options) *Sim {
 // Connections that come later are closed at once.
 func (s *Sim) Close() {
 	s.mu.Lock()
-	s.closed = true
+	if !s.closed {
+		s.closed = true
+		close(s.ended)
+	}
 	for _, d := range s.devices {
 		if d.session != nil {
 			s.end(d.session, errClosing)
@@ -125,6 +143,7 @@ func (s *Sim) Close() {
 		l.conn.Close()
 	}
 	s.running.Wait()
+	s.events.close()
 }
 
 // admit registers a connection, unless the Sim is closed.
@@ -157,7 +176,7 @@ func (s *Sim) notify() {
 
 // Wait returns when cond holds. It asks cond at once and again after every
 // event, login, delivery, completion and end of a session; cond may call the
-// Sim's methods. The error is the cause of ctx.
+// Sim's methods. The error is the cause of ctx, or that the Sim was closed.
 func (s *Sim) Wait(ctx context.Context, cond func() bool) error {
 	for {
 		s.mu.Lock()
@@ -170,6 +189,8 @@ func (s *Sim) Wait(ctx context.Context, cond func() bool) error {
 		case <-changed:
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-s.ended:
+			return errClosing
 		}
 	}
 }

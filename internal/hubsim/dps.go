@@ -1,0 +1,248 @@
+package hubsim
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// maxDPSBody is the largest request (contract, section 7.6).
+const maxDPSBody = 96 << 10
+
+// DPS serves the provisioning service over HTTPS (contract, sections 7.3 to
+// 7.6; D02 to D09, D11).
+func (s *Sim) DPS() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/{scope}/registrations/{id}/register", s.dpsCall(http.MethodPut, RefuseRegister, s.register))
+	mux.HandleFunc("/{scope}/registrations/{id}/operations/{op}", s.dpsCall(http.MethodGet, RefusePoll, s.poll))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.dpsRefuse(w, r, &dpsError{http.StatusNotFound, 404000, "no such path", 0})
+	})
+	return mux
+}
+
+// A dpsError is an answer of status 300 and above (contract, section 7.5).
+type dpsError struct {
+	status, code int
+	message      string
+	retryAfter   time.Duration
+}
+
+func (e *dpsError) Error() string { return fmt.Sprintf("%d: %s", e.code, e.message) }
+
+// dpsCall checks what all requests have in common and answers with what call
+// returns.
+func (s *Sim) dpsCall(method string, fault FaultKind, call func(*http.Request, *enrollment) (dpsAnswer, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		e, err := s.dpsAdmit(method, fault, r)
+		var a dpsAnswer
+		if err == nil {
+			a, err = call(r, e)
+		}
+		if err != nil {
+			s.dpsRefuse(w, r, err)
+			return
+		}
+		s.log.Info("provisioning", "registration", r.PathValue("id"), "method", r.Method, "status", a.Status)
+		if a.Status == "assigning" {
+			op := "/" + s.opts.ScopeID + "/registrations/" + r.PathValue("id") + "/operations/" + a.OperationID
+			w.Header().Set("Location", "https://"+r.Host+op+"?api-version="+r.URL.Query().Get("api-version"))
+			w.Header().Set("Retry-After", seconds(max(s.opts.DPSRetryAfter, 0)))
+			writeJSON(w, http.StatusAccepted, a)
+			return
+		}
+		writeJSON(w, http.StatusOK, a)
+	}
+}
+
+// dpsAdmit judges method, version, scope, ids and token.
+func (s *Sim) dpsAdmit(method string, fault FaultKind, r *http.Request) (*enrollment, error) {
+	id := r.PathValue("id")
+	if f, ok := s.faults.take(fault, id); ok {
+		return nil, &dpsError{f.Code, faultCode(f.Code), "a fault was asked for", f.Delay}
+	}
+	switch {
+	case r.Method != method:
+		return nil, &dpsError{http.StatusMethodNotAllowed, 405000, "method " + r.Method, 0}
+	case !apiVersion.MatchString(r.URL.Query().Get("api-version")):
+		return nil, &dpsError{http.StatusBadRequest, 400000, "api-version is missing", 0}
+	case !registrationID(id):
+		return nil, &dpsError{http.StatusBadRequest, 400000, "invalid registration id", 0}
+	case r.PathValue("scope") != s.opts.ScopeID:
+		return nil, errDPSUnauthorized
+	}
+	e, err := s.admits(id, r.Header.Get("Authorization"))
+	if err != nil {
+		s.log.Info("provisioning refused", "registration", id, "why", err)
+	}
+	switch {
+	case errors.Is(err, ErrUnknownEnrollment):
+		return nil, &dpsError{http.StatusNotFound, 404201, "no enrollment for this registration id", 0}
+	case err != nil:
+		return nil, errDPSUnauthorized
+	}
+	return e, nil
+}
+
+var errDPSUnauthorized = &dpsError{http.StatusUnauthorized, 401002, "Unauthorized", 0}
+
+// faultCode is the error code that goes with a status asked for by a fault.
+func faultCode(status int) int {
+	switch status {
+	case http.StatusUnauthorized:
+		return 401002
+	case http.StatusNotFound:
+		return 404201
+	case http.StatusTooManyRequests:
+		return 429001
+	}
+	return status * 1000
+}
+
+// dpsAnswer is the body of an answer (contract, section 7.4).
+type dpsAnswer struct {
+	OperationID string    `json:"operationId"`
+	Status      string    `json:"status"`
+	State       *dpsState `json:"registrationState,omitempty"`
+}
+
+type dpsState struct {
+	RegistrationID string `json:"registrationId"`
+	Created        string `json:"createdDateTimeUtc,omitempty"`
+	AssignedHub    string `json:"assignedHub,omitempty"`
+	DeviceID       string `json:"deviceId,omitempty"`
+	Status         string `json:"status"`
+	Substatus      string `json:"substatus,omitempty"`
+	ErrorCode      int    `json:"errorCode,omitempty"`
+	ErrorMessage   string `json:"errorMessage,omitempty"`
+	Updated        string `json:"lastUpdatedDateTimeUtc,omitempty"`
+	ETag           string `json:"etag,omitempty"`
+}
+
+// register begins an operation (D03). A disabled enrollment is told so at once
+// (D07).
+func (s *Sim) register(r *http.Request, e *enrollment) (dpsAnswer, error) {
+	id := r.PathValue("id")
+	if err := checkRegisterBody(r, id); err != nil {
+		return dpsAnswer{}, err
+	}
+	if s.enrollmentDisabled(e) {
+		return dpsAnswer{Status: "disabled", State: &dpsState{RegistrationID: id, Status: "disabled"}}, nil
+	}
+	op := &operation{id: "5." + rand.Text()[:16] + "." + rand.Text(), registration: id, enrollment: e, polls: max(s.opts.DPSPolls, 0)}
+	if f, ok := s.faults.take(FailRegister, id); ok {
+		op.fail = f.Code
+	}
+	s.operations.add(op)
+	return dpsAnswer{OperationID: op.id, Status: "assigning"}, nil
+}
+
+func (s *Sim) enrollmentDisabled(e *enrollment) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return e.Disabled
+}
+
+// checkRegisterBody reads {"registrationId":…,"payload":{…}}, of which nothing
+// is required.
+func checkRegisterBody(r *http.Request, id string) error {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxDPSBody))
+	if err != nil {
+		return &dpsError{http.StatusRequestEntityTooLarge, 413000, "request body: " + err.Error(), 0}
+	}
+	if len(body) == 0 {
+		return nil
+	}
+	if ct, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); ct != "application/json" {
+		return &dpsError{http.StatusUnsupportedMediaType, 415000, "the body is not application/json", 0}
+	}
+	var in struct {
+		RegistrationID string         `json:"registrationId"`
+		Payload        map[string]any `json:"payload"`
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		return &dpsError{http.StatusBadRequest, 400000, "request body: " + err.Error(), 0}
+	}
+	if in.RegistrationID != "" && fold(in.RegistrationID) != fold(id) {
+		return &dpsError{http.StatusBadRequest, 400000, "registrationId differs from the path", 0}
+	}
+	return nil
+}
+
+// poll tells how far an operation is (D03, D04, D06).
+func (s *Sim) poll(r *http.Request, _ *enrollment) (dpsAnswer, error) {
+	op := s.operations.get(r.PathValue("op"))
+	if op == nil || fold(op.registration) != fold(r.PathValue("id")) {
+		return dpsAnswer{}, &dpsError{http.StatusNotFound, 404202, "no such operation", 0}
+	}
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	if op.polls > 0 {
+		op.polls--
+		return dpsAnswer{OperationID: op.id, Status: "assigning"}, nil
+	}
+	if op.fail != 0 {
+		state := &dpsState{RegistrationID: op.registration, Status: "failed", ErrorCode: op.fail, ErrorMessage: failMessage(op.fail)}
+		return dpsAnswer{OperationID: op.id, Status: "failed", State: state}, nil
+	}
+	if op.done == nil {
+		reg, err := s.assign(op.registration, op.enrollment)
+		if err != nil {
+			return dpsAnswer{}, &dpsError{http.StatusInternalServerError, 500000, err.Error(), 0}
+		}
+		op.done = &reg
+	}
+	return dpsAnswer{OperationID: op.id, Status: "assigned", State: op.done.state()}, nil
+}
+
+func (r Registration) state() *dpsState {
+	return &dpsState{
+		RegistrationID: r.ID, AssignedHub: r.Hub, DeviceID: r.DeviceID, Status: "assigned", Substatus: r.Substatus,
+		Created: r.Created.Format(timeFormat), Updated: r.Updated.Format(timeFormat), ETag: strconv.Quote(strconv.Itoa(r.Times)),
+	}
+}
+
+func failMessage(code int) string {
+	switch code {
+	case 400207:
+		return "The custom allocation function failed."
+	case 400208:
+		return "No IoT hub is linked that the device could be assigned to."
+	case 400209:
+		return "The device is not approved, or is blocked."
+	}
+	return "A fault was asked for."
+}
+
+// dpsRefuse answers with an error.
+func (s *Sim) dpsRefuse(w http.ResponseWriter, r *http.Request, err error) {
+	e, ok := errors.AsType[*dpsError](err)
+	if !ok {
+		e = &dpsError{http.StatusInternalServerError, 500000, err.Error(), 0}
+	}
+	s.log.Info("provisioning refused", "path", r.URL.Path, "status", e.status, "code", e.code, "message", e.message)
+	if e.retryAfter > 0 {
+		w.Header().Set("Retry-After", seconds(e.retryAfter))
+	}
+	writeJSON(w, e.status, map[string]any{
+		"errorCode": e.code, "trackingId": rand.Text(), "message": e.message, "timestampUtc": s.opts.Now().UTC().Format(timeFormat),
+	})
+}
+
+// seconds writes a Retry-After, rounded up.
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("X-Ms-Request-Id", rand.Text())
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v) // a client that has gone need not be told
+}

@@ -64,22 +64,27 @@ type client struct {
 	in   chan packets.ControlPacket // closed when the hub closes
 }
 
+// dialSilently opens a connection that nobody reads.
+func (c *cloud) dialSilently() *client {
+	here, there := net.Pipe()
+	go c.ServeConn(there)
+	c.t.Cleanup(func() { here.Close() })
+	return &client{c.t, here, make(chan packets.ControlPacket, 2000)}
+}
+
 // dial opens a connection without a word.
 func (c *cloud) dial() *client {
-	here, there := net.Pipe()
-	cl := &client{c.t, here, make(chan packets.ControlPacket, 2000)}
-	go c.ServeConn(there)
+	cl := c.dialSilently()
 	go func() {
 		defer close(cl.in)
 		for {
-			p, err := packets.ReadPacket(here)
+			p, err := packets.ReadPacket(cl.conn)
 			if err != nil {
 				return
 			}
 			cl.in <- p
 		}
 	}()
-	c.t.Cleanup(func() { here.Close() })
 	return cl
 }
 

@@ -41,7 +41,7 @@ func describe(p packets.ControlPacket, size int, in bool) Packet {
 	out := Packet{In: in, Size: size, ID: p.Details().MessageID}
 	switch p := p.(type) {
 	case *packets.ConnectPacket:
-		out.Type = "CONNECT"
+		out.Type, out.Device = "CONNECT", p.ClientIdentifier
 		out.Detail = fmt.Sprintf("client %q user %q clean %t keep-alive %d will %t",
 			p.ClientIdentifier, p.Username, p.CleanSession, p.Keepalive, p.WillFlag)
 	case *packets.ConnackPacket:

@@ -95,9 +95,9 @@ func cutItem(text string) (item, rest string) {
 // flatten trims an item and takes leading words Backlog away. Of "Backlog0 x"
 // it leaves "0 x", as Tasmota does.
 func flatten(s string) string {
-	s = strings.TrimSpace(s)
+	s = strings.Trim(s, blanks)
 	for hasWord(s, "backlog") {
-		s = strings.TrimSpace(s[len("backlog"):])
+		s = strings.TrimLeft(s[len("backlog"):], blanks)
 	}
 	return s
 }

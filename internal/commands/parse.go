@@ -9,6 +9,9 @@ import (
 // trimmed nor read as a number (language reference, 1.4-4).
 const binaryIndex = 300
 
+// blanks are what C calls white space.
+const blanks = " \t\n\v\f\r"
+
 // Parse takes a command apart (language reference, 1.4). Only what follows the
 // last "/" of topic counts, so "power2", "/power2" and "cmnd/any/POWER2" are
 // the same.
@@ -23,7 +26,7 @@ func Parse(topic, payload string) Command {
 		c.Name, c.Silent = c.Name[1:], true
 	}
 	if c.Index < binaryIndex {
-		c.Arg = strings.TrimLeft(payload, " \t\n\v\f\r")
+		c.Arg = strings.TrimLeft(payload, blanks)
 		if c.Arg == "?" {
 			c.Arg = ""
 		}

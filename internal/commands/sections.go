@@ -27,9 +27,10 @@ func address(s string) string {
 	return s
 }
 
-// friendlyNames returns a name for each of n relays.
+// friendlyNames returns a name for each of n relays, and one for the device if
+// it has none.
 func friendlyNames(names []string, n int) []string {
-	all := make([]string, n)
+	all := make([]string, max(n, 1))
 	copy(all, names)
 	for i, name := range all {
 		switch {
@@ -45,7 +46,7 @@ func friendlyNames(names []string, n int) []string {
 
 func (in *Interpreter) writeStatus(o *object, _ moment) {
 	o.number("Module", 0)
-	o.text("DeviceName", strings.Join(in.names[:min(1, len(in.names))], ""))
+	o.text("DeviceName", in.names[0])
 	o.texts("FriendlyName", in.names[:min(namesShown, len(in.names))]...)
 	o.text("Topic", in.link.DeviceID)
 	o.text("ButtonTopic", "0")
@@ -170,21 +171,25 @@ func (in *Interpreter) writeSNS(o *object, m moment) {
 
 // daylightSaving returns when daylight saving begins and ends in the year and
 // the zone of t, each by the clock that is in force until then, and empty texts
-// where it does not.
+// where it does not. It begins when clocks go forward, also in zones that call
+// their winter the exception. It looks at each day, because ZoneBounds may also
+// end a zone with the year.
 func daylightSaving(t time.Time) (start, end string) {
-	at := time.Date(t.Year(), time.January, 1, 0, 0, 0, 0, t.Location())
-	for {
-		_, change := at.ZoneBounds()
-		if change.IsZero() || change.Year() > t.Year() {
-			return start, end
+	day := time.Date(t.Year(), time.January, 1, 0, 0, 0, 0, t.Location())
+	for day.Year() == t.Year() {
+		next := day.Add(24 * time.Hour)
+		if day.IsDST() != next.IsDST() {
+			change, _ := next.ZoneBounds()
+			_, before := day.Zone()
+			_, after := next.Zone()
+			clock := change.In(time.FixedZone("", before)).Format(timeFormat)
+			if after > before {
+				start = clock
+			} else {
+				end = clock
+			}
 		}
-		_, before := at.Zone()
-		clock := change.In(time.FixedZone("", before)).Format(timeFormat)
-		if change.IsDST() {
-			start = clock
-		} else if at.IsDST() {
-			end = clock
-		}
-		at = change
+		day = next
 	}
+	return start, end
 }

@@ -53,7 +53,7 @@ func (in *Interpreter) status(c *call) error {
 	n, ok := c.number()
 	switch {
 	case c.Index == 0:
-		c.publish("STATUS0", in.sectionBody(c, sections...))
+		c.publish("STATUS0", in.sectionBody(in.moment(c.now), sections...))
 	case !ok:
 		in.publishSections(c, sections[0])
 	case n == 0:
@@ -77,15 +77,16 @@ func (in *Interpreter) publishSection(c *call, topic string) error {
 	return ErrRejected
 }
 
+// publishSections sends each of the sections by itself.
 func (in *Interpreter) publishSections(c *call, all ...section) {
+	m := in.moment(c.now)
 	for _, s := range all {
-		c.publish(s.topic, in.sectionBody(c, s))
+		c.publish(s.topic, in.sectionBody(m, s))
 	}
 }
 
 // sectionBody writes sections into one object.
-func (in *Interpreter) sectionBody(c *call, all ...section) string {
-	m := in.moment(c.now)
+func (in *Interpreter) sectionBody(m moment, all ...section) string {
 	var o object
 	for _, s := range all {
 		o.open(s.key)

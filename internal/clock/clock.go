@@ -10,8 +10,8 @@
 //
 //   - Of three or more servers, those whose answers agree, if they are more than
 //     half of all that answered and at least two. Dead and lying ones are left
-//     out. One answer alone is believed after it was the only one five times in
-//     a row.
+//     out. One answer alone counts if it confirms the proven time; while there
+//     is none, if it was alone five times in a row.
 //   - Of two servers, both if they agree, or the only one that answers; of one,
 //     that one.
 //   - If that proves nothing, the system clock, if the system says that it is
@@ -30,14 +30,14 @@ import (
 	"time"
 )
 
-// Floor is a date before which this source did not exist: no clock that shows
+// floor is a date before which this source did not exist: no clock that shows
 // an earlier time is right. It is raised at each release.
-var Floor = time.Date(2026, time.June, 1, 0, 0, 0, 0, time.UTC)
+var floor = time.Date(2026, time.June, 1, 0, 0, 0, 0, time.UTC)
 
 // Options say whom to ask. What is a function is replaced by tests.
 type Options struct {
 	Servers []string  // time servers, host or host:port; none trusts the system clock
-	Floor   time.Time // default: the package's Floor
+	Floor   time.Time // default: a date near this release's; nothing before it is believed
 
 	// Query asks one server. Default: NTP.
 	Query func(ctx context.Context, server string, local func() time.Time) (Sample, error)
@@ -68,16 +68,27 @@ type Clock struct {
 
 // A proof says how to get from local to real time.
 type proof struct {
-	source string
+	by     witness
+	source string        // the same in words
 	offset time.Duration // real minus local time
-	system bool          // follow the system clock instead
+	at     time.Time     // when that was so
 }
+
+// A witness is the kind of source that vouched for a time.
+type witness int
+
+const (
+	bySystemClock witness = iota // trusted without being asked
+	bySystemWord                 // the system says that its clock is synchronised
+	byServers
+)
 
 // New returns a clock that is not proven yet. Run proves it.
 func New(o Options) *Clock {
 	if o.Floor.IsZero() {
-		o.Floor = Floor
+		o.Floor = floor
 	}
+	o.Floor = o.Floor.Round(0) // compared with what clocks show, not by the monotonic clock
 	if o.Query == nil {
 		o.Query = NTP
 	}
@@ -95,6 +106,9 @@ func New(o Options) *Clock {
 
 // Wait returns nil when the time is proven, or the cause of ctx's end.
 func (c *Clock) Wait(ctx context.Context) error {
+	if c.proof.Load() != nil {
+		return nil
+	}
 	select {
 	case <-c.proven:
 		return nil
@@ -111,7 +125,7 @@ func (c *Clock) Now() time.Time { return c.Wall(c.o.Now()) }
 // monotonic reading.
 func (c *Clock) Wall(t time.Time) time.Time {
 	p := c.proof.Load()
-	if p == nil || p.system {
+	if p == nil || p.by == bySystemClock && !t.Before(c.o.Floor) {
 		return t.Round(0)
 	}
 	return c.local(t).Add(p.offset)

@@ -1,0 +1,125 @@
+package config
+
+import (
+	"io/fs"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// A checker turns what is written into a Config and notes every mistake.
+type checker struct {
+	book
+	dir  string      // where relative paths begin
+	info fs.FileInfo // of the configuration file, nil if not known
+}
+
+func (c *checker) config(w *written) Config {
+	cfg := defaults()
+	c.identity(w, &cfg)
+	c.hub(&w.Hub, &cfg.Hub)
+	c.dps(&w.DPS, &cfg.DPS)
+	c.ntp(&w.NTP, &cfg.NTP)
+	c.gpio(&w.GPIO, &cfg.GPIO)
+	cfg.Relays = c.relays(&w.Relays, cfg.GPIO.Driver == DriverSim)
+	c.telemetry(&w.Telemetry, &cfg.Telemetry)
+	c.path(w.StateDir, &cfg.StateDir)
+	c.log(&w.Log, &cfg.Log)
+	cfg.Warnings = c.warned()
+	return cfg
+}
+
+func (c *checker) hub(w *writtenHub, hub *Hub) {
+	c.integer(w.Port, &hub.Port, 1, 65535)
+	c.duration(w.TokenTTL, &hub.TokenTTL, span{5 * time.Minute, 24 * time.Hour, "5m to 24h"})
+	// MQTT counts the keep-alive in seconds, and IoT Hub cuts what is longer
+	// (contract, section 1.5).
+	if c.duration(w.KeepAlive, &hub.KeepAlive, span{time.Second, 1177 * time.Second, "1s to 1177s"}) {
+		c.wholeSeconds(w.KeepAlive, hub.KeepAlive)
+	}
+	hub.CA = c.ca(w.CAFile)
+}
+
+func (c *checker) dps(w *writtenDPS, dps *DPS) {
+	c.text(w.Endpoint, &dps.Endpoint, endpointFault)
+	kind := string(dps.KeyKind)
+	c.choice(w.KeyKind, &kind, string(Group), string(Individual))
+	dps.KeyKind = KeyKind(kind)
+	dps.CA = c.ca(w.CAFile)
+}
+
+// maxServers is how many NTP servers are asked at most.
+const maxServers = 16
+
+func (c *checker) ntp(w *writtenNTP, ntp *NTP) {
+	if !w.Servers.given {
+		return
+	}
+	ntp.Servers = nil
+	if n := len(w.Servers.items); n > maxServers {
+		c.note(w.Servers.line, w.Servers.path, "has too many entries; 16 servers are the most, 3 to 5 are enough")
+		return
+	}
+	for i, s := range w.Servers.items {
+		var server string
+		if !c.text(s, &server, endpointFault) {
+			if !s.given {
+				c.missing(s, "write the name of a server, or remove the entry")
+			}
+			continue
+		}
+		if first := slices.Index(ntp.Servers, server); first >= 0 {
+			c.wrong(s, "is in the list already; a server has one vote only")
+			continue
+		}
+		ntp.Servers = append(ntp.Servers, w.Servers.items[i].text)
+	}
+}
+
+func (c *checker) gpio(w *writtenGPIO, gpio *GPIO) {
+	c.choice(w.Driver, &gpio.Driver, DriverAuto, DriverSim)
+	c.path(w.SimDir, &gpio.SimDir)
+}
+
+func (c *checker) telemetry(w *writtenTelemetry, t *Telemetry) {
+	c.period(w.Period, &t.Period)
+	c.text(w.FullTopic, &t.FullTopic, fullTopicFault)
+	if n := len(t.FullTopic); n > 0 && t.FullTopic[n-1] != '/' {
+		t.FullTopic += "/" // as the firmware does (language reference, section 1.1)
+	}
+}
+
+// period reads the time between two reports, which may also be off.
+func (c *checker) period(s scalar, period *time.Duration) {
+	const most = time.Hour
+	allowed := span{0, most, "0s (off) or 10s to 1h"}
+	if s.given && plainKey(s.text) != "0" && isOff(s.text) {
+		c.wrong(s, "to turn the reports off write 0s")
+		return
+	}
+	if !c.duration(s, period, allowed) {
+		return
+	}
+	if *period > 0 && *period < 10*time.Second {
+		c.wrong(s, "is out of range; %s is possible", allowed.words)
+		return
+	}
+	c.wholeSeconds(s, *period)
+}
+
+func isOff(text string) bool {
+	return slices.Contains([]string{"off", "no", "none", "never", "false", "disabled"}, plainKey(text))
+}
+
+func (c *checker) log(w *writtenLog, l *Log) {
+	level := "info"
+	c.choice(w.Level, &level, "debug", "info", "warn", "error")
+	// The four words are those that slog knows.
+	if w.Level.given {
+		var parsed slog.Level
+		if parsed.UnmarshalText([]byte(level)) == nil {
+			l.Level = parsed
+		}
+	}
+	c.choice(w.Format, &l.Format, "auto", "journal", "text", "json")
+}

@@ -1,0 +1,208 @@
+// Package config reads the configuration file and hands it on, checked, as
+// plain values.
+//
+// The file as written is one set of types (written.go), the checked Config
+// another. Between them every value is judged, and all mistakes of a file are
+// reported at once, each with its line, its key, the value and what would be
+// right. A value that is or may be a secret is never quoted.
+//
+// The room reads the file, the key files and CA files it names, and nothing
+// else: no clock, no network, no environment.
+package config
+
+import (
+	"crypto/x509"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"tasmota-azd/internal/token"
+)
+
+// A Config is a configuration without mistakes: every value is in its range,
+// every default filled in, every path joined to the directory of the file.
+type Config struct {
+	Hub       Hub
+	DPS       DPS
+	NTP       NTP
+	GPIO      GPIO
+	Relays    []Relay // 1 to 32
+	Telemetry Telemetry
+	StateDir  string
+	Log       Log
+
+	// Warnings are things the owner should mend although the daemon can run,
+	// one line each, beginning with file and line.
+	Warnings []string
+}
+
+// Hub says which IoT Hub to connect to, and as whom.
+type Hub struct {
+	Host      string        // lower case; empty with DPS, which names the hub
+	Port      int           // 1 to 65535
+	DeviceID  string        // empty: the MAC address
+	Key       token.Key     // of the device; zero with DPS
+	TokenTTL  time.Duration // how long a token is valid, 5m to 24h
+	KeepAlive time.Duration // whole seconds, 1s to 1177s
+	CA        CA
+}
+
+// DPS says how to ask the Device Provisioning Service for a hub. It is in use
+// if ScopeID is not empty.
+type DPS struct {
+	ScopeID        string
+	Endpoint       string    // host or host:port
+	RegistrationID string    // empty: the MAC address
+	Key            token.Key // of the group or of the device, as KeyKind says
+	KeyKind        KeyKind
+	CA             CA
+}
+
+// A KeyKind says whose key DPS.Key is.
+type KeyKind string
+
+// The two kinds of enrollment with a symmetric key.
+const (
+	Group      KeyKind = "group"      // the device key is derived from it
+	Individual KeyKind = "individual" // it is the device key
+)
+
+// NTP names the servers that tell the time, as host or host:port. Without any
+// the system clock is trusted.
+type NTP struct {
+	Servers []string
+}
+
+// GPIO says how pins are driven.
+type GPIO struct {
+	Driver string // DriverAuto or DriverSim
+	SimDir string // directory of the simulated pins
+}
+
+// The drivers of GPIO pins.
+const (
+	DriverAuto = "auto" // the pins of this board
+	DriverSim  = "sim"  // one file per pin
+)
+
+// A Relay is one relay and the pin it is wired to.
+type Relay struct {
+	Name      string // no two relays have the same
+	Pin       string // as written: GPIO17, 17 or P1_11; no two relays share a pin
+	ActiveLow bool   // the low level closes the relay
+}
+
+// Telemetry says how often and under which topic the device reports.
+type Telemetry struct {
+	Period    time.Duration // whole seconds; 0 is off, else 10s to 1h
+	FullTopic string        // with %topic% and %prefix%, ends in a slash
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  slog.Level
+	Format string // auto, journal, text or json
+}
+
+// CA is a list of root certificates that are trusted besides the system's.
+type CA []*x509.Certificate
+
+// Pool returns the system's roots and those of c. Without any of its own it
+// returns nil, which crypto/tls takes for the system's roots.
+func (c CA) Pool() *x509.CertPool {
+	if len(c) == 0 {
+		return nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil { // a machine without roots
+		pool = x509.NewCertPool()
+	}
+	for _, cert := range c {
+		pool.AddCert(cert)
+	}
+	return pool
+}
+
+// defaults is the one place where defaults stand.
+func defaults() Config {
+	return Config{
+		Hub: Hub{
+			Port:      8883,
+			TokenTTL:  time.Hour,
+			KeepAlive: time.Minute,
+		},
+		DPS: DPS{
+			Endpoint: "global.azure-devices-provisioning.net",
+			KeyKind:  Group,
+		},
+		NTP: NTP{
+			Servers: []string{"0.pool.ntp.org", "1.pool.ntp.org", "2.pool.ntp.org"},
+		},
+		GPIO: GPIO{
+			Driver: DriverAuto,
+			SimDir: "/run/tasmota-azd/pins",
+		},
+		Telemetry: Telemetry{
+			Period:    300 * time.Second,
+			FullTopic: "%topic%/",
+		},
+		StateDir: "/var/lib/tasmota-azd",
+		Log: Log{
+			Level:  slog.LevelInfo,
+			Format: "auto",
+		},
+	}
+}
+
+// Load reads the configuration file at path. Every error it returns is an
+// *Error. Besides what Parse does, it warns about a key in a file that others
+// may read.
+func Load(path string) (Config, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Config{}, fail(path, 0, "does not exist; begin with the commented sample that comes with tasmota-azd, configs/config.yaml")
+	}
+	if err != nil {
+		return Config{}, fail(path, 0, fileFault(path, err))
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Config{}, fail(path, 0, fileFault(path, err))
+	}
+	if info.IsDir() {
+		return Config{}, fail(path, 0, "is a directory; the name of the file in it is needed")
+	}
+	return parse(f, path, info)
+}
+
+// Parse reads a configuration from r. The name file stands in the messages,
+// and its directory is where relative paths in the configuration begin. Every
+// error is an *Error with all mistakes.
+func Parse(r io.Reader, file string) (Config, error) {
+	return parse(r, file, nil)
+}
+
+// parse is Parse for a file whose mode is known, or nil.
+func parse(r io.Reader, file string, info fs.FileInfo) (Config, error) {
+	root, err := read(r, file)
+	if err != nil {
+		return Config{}, err
+	}
+	c := checker{
+		book: book{file: file},
+		dir:  filepath.Dir(file),
+		info: info,
+	}
+	var w written
+	c.fill(&w, root)
+	cfg := c.config(&w)
+	if err := c.err(); err != nil {
+		return Config{}, err
+	}
+	return cfg, nil
+}

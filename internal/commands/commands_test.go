@@ -64,7 +64,7 @@ func newDevice(t *testing.T, on []bool, change ...func(*commands.Options)) *devi
 		Facts:   func() commands.Facts { return ethernet },
 		Device: commands.Device{
 			Version: "0.1.0", BuildTime: "2024-08-01T12:00:00", Core: "Debian GNU/Linux 12 (bookworm)",
-			SDK: "go1.26.8", Hardware: "Raspberry Pi 4 Model B Rev 1.4", RestartReason: "Software/System restart",
+			SDK: "go1.26.8", Hardware: "Raspberry Pi 4 Model B Rev 1.4", CPUMHz: 1500, RestartReason: "Software/System restart",
 		},
 	}
 	for _, f := range change {
@@ -90,7 +90,7 @@ var link = commands.Link{
 var ethernet = commands.Facts{
 	Hostname: "gw1", IPAddress: "192.168.1.20", Netmask: "255.255.255.0", Gateway: "192.168.1.1",
 	DNS: [2]string{"192.168.1.1"}, MAC: "B8:27:EB:12:34:56",
-	HeapKiB: 2048, FreeKiB: 512000, ProgramKiB: 7900, LoadAvg: 19, CPUMHz: 1500,
+	HeapKiB: 2048, FreeKiB: 512000, ProgramKiB: 7900, LoadAvg: 19,
 }
 
 // run runs "power1 on" and the like and returns "topic body" of each reply.

@@ -9,6 +9,7 @@ type Device struct {
 	Core          string // the operating system: "Debian GNU/Linux 12 (bookworm)"
 	SDK           string // what built the daemon: "go1.26.8"
 	Hardware      string // the board: "Raspberry Pi 4 Model B Rev 1.4"
+	CPUMHz        int    // 0 if not known
 	RestartReason string // "Power On" or "Software/System restart"
 }
 
@@ -27,7 +28,6 @@ type Facts struct {
 	FreeKiB    int // memory the machine could still give
 	ProgramKiB int // size of the program's file
 	LoadAvg    int // load of the last minute in percent of all processors
-	CPUMHz     int
 }
 
 // Wifi describes a wireless uplink.

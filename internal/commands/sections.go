@@ -81,12 +81,12 @@ func (in *Interpreter) writePRM(o *object, m moment) {
 	o.number("SaveCount", in.settings.SaveCount)
 }
 
-func (in *Interpreter) writeFWR(o *object, m moment) {
+func (in *Interpreter) writeFWR(o *object, _ moment) {
 	o.text("Version", in.version())
 	o.text("BuildDateTime", in.device.BuildTime)
 	o.text("Core", in.device.Core)
 	o.text("SDK", in.device.SDK)
-	o.number("CpuFrequency", m.facts.CPUMHz)
+	o.number("CpuFrequency", in.device.CPUMHz)
 	o.text("Hardware", in.device.Hardware)
 }
 

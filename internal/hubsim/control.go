@@ -116,7 +116,7 @@ func guard(next http.Handler) http.Handler {
 
 func loopbackOrigin(origin string) bool {
 	u, err := url.Parse(origin)
-	return err == nil && loopback(u.Host)
+	return err == nil && loopback(u.Hostname())
 }
 
 // loopback reports whether host, with or without a port, is this machine.

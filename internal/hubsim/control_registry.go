@@ -82,7 +82,12 @@ func (s *Sim) controlCreateEnrollment(r *http.Request) (int, any, error) {
 	if err := s.CreateEnrollment(in.enrollment(), in.Key); err != nil {
 		return 0, nil, err
 	}
-	return http.StatusCreated, in.EnrollmentState, nil
+	for _, e := range s.Enrollments() {
+		if e.ID == in.ID {
+			return http.StatusCreated, e, nil
+		}
+	}
+	return 0, nil, ErrUnknownEnrollment // deleted in the meantime
 }
 
 func (s *Sim) controlEnrollmentKey(r *http.Request) (int, any, error) {

@@ -149,3 +149,19 @@ func TestT03HalfOpenTCP(t *testing.T) {
 		t.Errorf("handshake: %v", err)
 	}
 }
+
+// publishOver sends one D2C message over a connection of its own.
+func publishOver(t *testing.T, l listening, body string) {
+	t.Helper()
+	conn, err := l.dial(t, &tls.Config{RootCAs: l.ca.Pool(), ServerName: "localhost"})
+	must(t, err)
+	login(t, conn)
+	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	p.TopicName, p.Payload, p.Qos, p.MessageID = events, []byte(body), 1, 1
+	must(t, p.Write(conn))
+	ack, err := packets.ReadPacket(conn)
+	must(t, err)
+	if ack.Details().MessageID != 1 {
+		t.Fatalf("got %v", ack)
+	}
+}

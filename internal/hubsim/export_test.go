@@ -1,0 +1,7 @@
+package hubsim
+
+var (
+	EncodeBag = encodeBag
+	DecodeBag = decodeBag
+	D2CBag    = d2cBag
+)

@@ -15,6 +15,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(200, "", `{"status":"ASSIGNED","registrationState":{"assignedHub":"contoso.azure-devices.net","deviceId":"rpi-0001"}}`, true)
 	f.Add(200, "", `{"status":"failed","registrationState":{"errorCode":"400207","errorMessage":"\u001b[2J\n"}}`, true)
 	f.Add(401, "Fri, 31 Dec 9999 23:59:59 GMT", `{"errorCode":401002,"trackingId":"t","message":"SharedAccessSignature sr="}`, false)
+	f.Add(202, "Fri, 31 Dec 1999 23:59:59 GMT", `{"status":"assigning"}`, false)
 	f.Add(404, "99999999999999999999", `{"errorCode":404201}`, true)
 	f.Add(429, "-1", `[]`, false)
 	f.Add(302, "1.5", `{"errorCode":1e99,"status":{}}`, true)

@@ -223,6 +223,26 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// An endless body counts what is read of it.
+type endless struct{ read int }
+
+func (e *endless) Read(p []byte) (int, error) { e.read += len(p); return len(p), nil }
+func (e *endless) Close() error               { return nil }
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestEndlessAnswer(t *testing.T) {
+	body := &endless{}
+	_, err := dps.Register(t.Context(), options(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: body}, nil
+	})))
+	if e, ok := errors.AsType[*dps.Error](err); !ok || e.Kind != dps.BadAnswer || body.read > 1<<20 {
+		t.Errorf("error %v after %d bytes", err, body.read)
+	}
+}
+
 func TestContextEnds(t *testing.T) {
 	errStop := errors.New("stop")
 	for name, r := range map[string]reply{"while waiting": {202, "3", assigning, false}, "while asking": {never: true}} {

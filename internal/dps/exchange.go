@@ -109,10 +109,10 @@ func (x *exchange) pause(step step, asked time.Duration) time.Duration {
 
 func (x *exchange) report(step step, e *Error, wait time.Duration) {
 	if step == working {
-		x.Log.Debug("DPS is working on the registration", "operation", x.operation, "retry_in", wait)
+		x.Log.Debug("DPS is working on the registration", "operation", x.operation, "retry_in", wait.Round(time.Second/10))
 		return
 	}
-	x.Log.Warn("DPS did not decide yet", "err", x.fail(e), "retry_in", wait)
+	x.Log.Warn("DPS did not decide yet", "err", x.fail(e), "retry_in", wait.Round(time.Second/10))
 }
 
 // send makes one request: the registration, or a poll if there is an

@@ -114,6 +114,7 @@ func TestRefusals(t *testing.T) {
 		{"new status", state("pondering", "", ""), 200, dps.BadAnswer, []string{`unknown status "pondering"`, "dps.endpoint"}},
 		{"no status", `{}`, 200, dps.BadAnswer, []string{`unknown status ""`}},
 		{"login page", "<html>Welcome", 200, dps.BadAnswer, []string{"not the JSON", "login page"}},
+		{"redirect with an assignment", assigned, 302, dps.BadAnswer, []string{"redirect to https://other.example/, not followed"}},
 		{"redirect", "", 302, dps.BadAnswer, []string{"redirect to https://other.example/, not followed"}},
 		{"hub with a path", state("assigned", "evil.example/x", "d"), 200, dps.BadAnswer, []string{"evil.example/x", "not a host name"}},
 		{"hub with a port", state("assigned", "hub:1883", "d"), 200, dps.BadAnswer, []string{"not a host name"}},
@@ -125,6 +126,7 @@ func TestRefusals(t *testing.T) {
 		{"id missing", state("assigned", "h.example", ""), 200, dps.BadAnswer, []string{"device id"}},
 		{"id too long", state("assigned", "h.example", strings.Repeat("x", 129)), 200, dps.BadAnswer, []string{"device id"}},
 		{"endless", `{"status":"assigned","x":"` + strings.Repeat("x", 200<<10) + `"}`, 200, dps.BadAnswer, []string{"not the JSON"}},
+		{"endless but empty", assigned + strings.Repeat(" ", 200<<10), 200, dps.BadAnswer, []string{"not the JSON"}},
 		{"busy", "", 503, dps.Unavailable, []string{"trouble of its own", "nothing to do"}},
 		{"too many", "", 429, dps.Throttled, []string{"too much to do", "nothing to do"}},
 	} {
@@ -206,7 +208,9 @@ func TestUntrusted(t *testing.T) {
 }
 
 func TestOldTLSIsRefused(t *testing.T) {
-	o := serve(t, always(200, assigned, nil), func(s *httptest.Server) { s.TLS = &tls.Config{MaxVersion: tls.VersionTLS11} })
+	o := serve(t, always(200, assigned, nil), func(s *httptest.Server) {
+		s.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	})
 	_, err := dps.Register(t.Context(), o)
 	if e, ok := errors.AsType[*dps.Error](err); !ok || e.Kind != dps.Unreachable || !strings.Contains(err.Error(), "protocol version") {
 		t.Errorf("error %v, want a TLS version that is refused", err)

@@ -77,7 +77,7 @@ func (k Key) IsZero() bool { return k.secret == nil }
 // Equal reports whether both keys have the same bytes, in a time that does
 // not depend on them. Two zero keys are equal.
 func (k Key) Equal(o Key) bool {
-	return k.IsZero() == o.IsZero() && subtle.ConstantTimeCompare(k.bytes(), o.bytes()) == 1
+	return subtle.ConstantTimeCompare(k.bytes(), o.bytes()) == 1
 }
 
 // Derive returns the device key that belongs to registrationID in the

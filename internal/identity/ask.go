@@ -1,0 +1,128 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"tasmota-azd/internal/dps"
+	"tasmota-azd/internal/hub"
+)
+
+// When DPS is asked again although there is an assignment: when connecting has
+// failed this often and for this long (contract, section 7.7).
+const (
+	manyFailures = 10
+	longTrouble  = 15 * time.Minute
+	askEvery     = time.Hour       // at most
+	missedEvery  = 5 * time.Minute // if DPS did not even hear it
+	askLimit     = time.Minute     // as the known hub waits meanwhile
+)
+
+// Waits between two registrations without an assignment.
+const (
+	firstRetry    = time.Second
+	throttleRetry = 10 * time.Second
+	longestRetry  = 5 * time.Minute
+	slowRetry     = 15 * time.Minute // and up to twice that
+)
+
+// obtain asks DPS until it has assigned a hub.
+func (i *Identities) obtain(ctx context.Context) error {
+	for setbacks := 0; ; setbacks++ {
+		i.log.Info("asking DPS for a hub", "endpoint", i.dps.Endpoint, "scope", i.dps.ScopeID, "registration_id", i.dps.RegistrationID)
+		err := i.ask(ctx)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		pause := retryIn(err, setbacks)
+		if passing(err) {
+			i.log.Warn("no hub yet", "err", err, "retry_in", pause.Round(time.Second/10))
+		} else {
+			i.log.Error("DPS gives this device no hub", "err", err, "retry_in", pause.Round(time.Second/10))
+			setbacks = -1
+		}
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// retryIn is how long to wait after err: for what passes by itself from a
+// second up to five minutes, else a quarter of an hour and more; always a
+// different time, and at least what DPS asked for.
+func retryIn(err error, setbacks int) time.Duration {
+	if !passing(err) {
+		return max(slowRetry, retryAfter(err)) + rand.N(slowRetry)
+	}
+	pause := firstRetry + rand.N(min(firstRetry<<min(setbacks, 10), longestRetry-firstRetry))
+	if e, ok := errors.AsType[*dps.Error](err); ok && e.Kind == dps.Throttled {
+		pause += throttleRetry
+	}
+	if asked := retryAfter(err); asked > 0 {
+		pause = max(pause, asked+rand.N(throttleRetry))
+	}
+	return pause
+}
+
+// passing reports whether err may be gone soon without the owner.
+func passing(err error) bool {
+	e, ok := errors.AsType[*dps.Error](err)
+	return !ok || e.Kind.Passing()
+}
+
+func retryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*dps.Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}
+
+// due reports whether the hub has failed long enough to ask DPS whether it is
+// still the right one.
+func (i *Identities) due(t hub.Trouble) bool {
+	return t.Failures >= manyFailures && time.Since(t.Since) >= longTrouble && !time.Now().Before(i.next)
+}
+
+var errAskLimit = errors.New("DPS took too long to decide")
+
+// askAgain asks DPS once whether the device has moved. Whatever goes wrong,
+// the known assignment stands.
+func (i *Identities) askAgain(ctx context.Context, t hub.Trouble) {
+	old := *i.known
+	i.log.Info("asking DPS whether the device has another hub now", "hub", old.Hub, "failures", t.Failures,
+		"for", time.Since(t.Since).Round(time.Second), "endpoint", i.dps.Endpoint, "registration_id", i.dps.RegistrationID)
+	limited, cancel := context.WithTimeoutCause(ctx, askLimit, errAskLimit)
+	defer cancel()
+	switch err := i.ask(limited); {
+	case ctx.Err() != nil:
+	case err == nil && i.known.Hub == old.Hub && i.known.DeviceID == old.DeviceID:
+		i.log.Info("DPS names the same hub as before", "hub", old.Hub, "device_id", old.DeviceID)
+	case err == nil:
+	default:
+		level := slog.LevelWarn
+		if !passing(err) {
+			level = slog.LevelError
+		}
+		i.log.Log(ctx, level, "DPS gave no answer, the known hub stands", "hub", old.Hub, "err", err, "retry_in", time.Until(i.next).Round(time.Second))
+	}
+}
+
+// ask registers once and keeps what DPS says.
+func (i *Identities) ask(ctx context.Context) error {
+	a, err := dps.Register(ctx, i.dps)
+	i.next = time.Now().Add(max(askEvery, retryAfter(err)))
+	if e, ok := errors.AsType[*dps.Error](err); ok && e.Kind == dps.Unreachable {
+		i.next = time.Now().Add(missedEvery)
+	}
+	if err != nil {
+		return err
+	}
+	i.remember(a)
+	return nil
+}

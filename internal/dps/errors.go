@@ -74,23 +74,23 @@ func (e *Error) what() string {
 	who := fmt.Sprintf("registration id %q in scope %s", e.RegistrationID, e.ScopeID)
 	switch {
 	case e.Kind == Unreachable:
-		return "cannot be reached"
+		return "it cannot be reached"
 	case e.Kind == Unavailable && e.Status < 300:
-		return "has not assigned a hub to " + who + " yet"
+		return "it has not assigned a hub to " + who + " yet"
 	case e.Kind == Unavailable && e.Status == http.StatusNotFound:
-		return "has lost the operation for " + who
+		return "it has lost the operation for " + who
 	case e.Kind == Unavailable:
-		return "has trouble of its own"
+		return "it has trouble of its own"
 	case e.Kind == Throttled:
-		return "has too much to do"
+		return "it has too much to do"
 	case e.Kind == Untrusted:
-		return "shows a certificate that is not trusted"
+		return "it shows a certificate that is not trusted"
 	case e.Kind == BadAnswer:
-		return "the answer makes no sense"
+		return "its answer makes no sense"
 	case e.Kind == BadRequest:
-		return "does not take the request for " + who
+		return "it does not take the request for " + who
 	case e.Kind == Unauthorized && e.Status == http.StatusForbidden:
-		return "does not let this machine in"
+		return "it does not let this machine in"
 	case e.Kind == Unauthorized:
 		return "the key does not fit " + who
 	case e.Kind == NotEnrolled:
@@ -98,7 +98,7 @@ func (e *Error) what() string {
 	case e.Kind == Disabled:
 		return "the enrollment of " + who + " is disabled"
 	}
-	return "found no hub for " + who + e.reason()
+	return "it found no hub for " + who + e.reason()
 }
 
 // reason puts the known codes of a failed allocation in words.

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"tasmota-azd/internal/hubsim"
+)
+
+func loginsCommand(c *client) *cobra.Command {
+	var device string
+	cmd := &cobra.Command{
+		Use: "logins", Short: "List every CONNECT and what became of it", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return show(cmd.Context(), c, ofDevice("/v1/logins", device), "TIME\tCONN\tDEVICE\tHUB\tCODE\tCLEAN\tTOKEN UNTIL\tREFUSED\tENDED", func(l hubsim.Login) string {
+				return fmt.Sprintf("%s\t%d\t%s\t%s\t%d\t%t\t%s\t%s\t%s", l.Time.Format(clockTime), l.Conn, plain(l.Device), plain(l.Host), l.Code, l.Clean,
+					l.Expiry.UTC().Format(clockTime), plain(l.Why), plain(l.End))
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&device, "device", "d", "", "only this device's `id`")
+	return cmd
+}
+
+func packetsCommand(c *client) *cobra.Command {
+	var device string
+	cmd := &cobra.Command{
+		Use: "packets", Short: "List the MQTT packets seen", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return show(cmd.Context(), c, ofDevice("/v1/packets", device), "TIME\tCONN\tDEVICE\t\tTYPE\tID\tSIZE\t", func(p hubsim.Packet) string {
+				arrow := "<-" // to the device
+				if p.In {
+					arrow = "->"
+				}
+				return fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t%d\t%d\t%s", p.Time.Format(clockTime), p.Conn, plain(p.Device), arrow, p.Type, p.ID, p.Size, plain(p.Detail))
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&device, "device", "d", "", "only this device's `id`")
+	return cmd
+}

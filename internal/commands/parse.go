@@ -53,11 +53,11 @@ func upper(s string) string {
 
 // index reads decimal digits, stopping at the largest 32-bit number.
 func index(digits string) int {
-	n := 0
+	var n int64
 	for _, d := range []byte(digits) {
-		n = min(n*10+int(d-'0'), math.MaxInt32)
+		n = min(n*10+int64(d-'0'), math.MaxInt32)
 	}
-	return n
+	return int(n)
 }
 
 // number returns the numeric value of the argument, and whether it has one
@@ -111,14 +111,15 @@ func leadingNumber(s string) (n int, ok bool) {
 	case strings.HasPrefix(s, "0"):
 		base = 8
 	}
+	var size int64
 	for len(s) > 0 && digit(s[0]) < base {
-		n = min(n*base+digit(s[0]), math.MaxInt32)
+		size = min(size*int64(base)+int64(digit(s[0])), math.MaxInt32)
 		s, ok = s[1:], true
 	}
 	if negative {
-		n = -n
+		size = -size
 	}
-	return n, ok
+	return int(size), ok
 }
 
 // digit returns the value of a digit in any base up to 16, and 99 for what is

@@ -97,15 +97,15 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 			s.loadOption(name, value)
 		}
 	}
-	if period, ok := savedInt(saved["TelePeriod"], math.MaxInt32); ok && telePeriod(period) == period {
-		if file, ok := savedInt(saved["FilePeriod"], math.MaxInt32); ok {
-			s.TelePeriod, s.FilePeriod = period, file
-		}
+	period, ok := savedInt(saved["TelePeriod"], math.MaxInt32)
+	file, ok2 := savedInt(saved["FilePeriod"], math.MaxInt32)
+	if ok && ok2 && telePeriod(int(period)) == int(period) {
+		s.TelePeriod, s.FilePeriod = int(period), int(file)
 	}
 	boots, _ := savedInt(saved["BootCount"], math.MaxInt32)
-	since, _ := savedInt(saved["BootCountSince"], math.MaxUint32)
 	saves, _ := savedInt(saved["SaveCount"], math.MaxInt32)
-	s.BootCount, s.BootCountSince, s.SaveCount = boots, int64(since), saves
+	since, _ := savedInt(saved["BootCountSince"], math.MaxUint32)
+	s.BootCount, s.SaveCount, s.BootCountSince = int(boots), int(saves), since
 	return nil
 }
 
@@ -114,14 +114,14 @@ func (s *Settings) loadOption(name string, value json.RawMessage) {
 	if err != nil || i < 0 || i >= optionCount || !settable(i) {
 		return
 	}
-	if v, ok := savedInt(value, optionMax(i)); ok {
-		s.setOption(i, v)
+	if v, ok := savedInt(value, int64(optionMax(i))); ok {
+		s.setOption(i, int(v))
 	}
 }
 
 // savedInt reads a whole number from 0 to most.
-func savedInt(b json.RawMessage, most int) (int, bool) {
-	var n int
+func savedInt(b json.RawMessage, most int64) (int64, bool) {
+	var n int64
 	if json.Unmarshal(b, &n) != nil || n < 0 || n > most {
 		return 0, false
 	}

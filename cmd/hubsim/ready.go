@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // addresses are where a stand-in can be reached. They are the ready file.
@@ -22,17 +23,23 @@ type addresses struct {
 	GroupKeyFile string   `json:"groupKeyFile,omitempty"`
 }
 
-func (a *addresses) announce(w io.Writer) {
-	fmt.Fprintf(w, "hub        %s, for %v\n", a.Hub, a.Hubs)
-	fmt.Fprintf(w, "DPS        https://%s, id scope %s\n", a.DPS, a.ScopeID)
-	fmt.Fprintf(w, "control    http://%s\n", a.Control)
+// announce tells people and, if there is a ready file, programs where all is.
+func (a *addresses) announce(w io.Writer, ready string) error {
+	if ready != "" {
+		if err := a.write(ready); err != nil {
+			return err
+		}
+	}
+	text := fmt.Sprintf("hub        %s, for %s\nDPS        https://%s, id scope %s\ncontrol    http://%s\n",
+		a.Hub, strings.Join(a.Hubs, " and "), a.DPS, a.ScopeID, a.Control)
 	if a.CAFile != "" {
-		fmt.Fprintf(w, "CA         %s\n", a.CAFile)
+		text += "CA         " + a.CAFile + "\n"
 	}
 	if a.GroupKeyFile != "" {
-		fmt.Fprintf(w, "group key  %s\n", a.GroupKeyFile)
+		text += "group key  " + a.GroupKeyFile + "\n"
 	}
-	fmt.Fprintln(w, "Ctrl-C ends it.")
+	_, err := io.WriteString(w, text+"Ctrl-C ends it.\n")
+	return err
 }
 
 // write replaces path in one step: whoever sees it may read it.

@@ -80,10 +80,7 @@ func (v *serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	at.CAFile, at.GroupKeyFile = absolute(v.caFile), absolute(group)
-	at.announce(stdout)
-	if v.ready != "" {
-		g.Go(func() error { return at.write(v.ready) })
-	}
+	g.Go(func() error { return at.announce(stdout, v.ready) })
 	return g.Wait()
 }
 

@@ -60,19 +60,17 @@ func (c *checker) ntp(w *writtenNTP, ntp *NTP) {
 		c.note(w.Servers.line, w.Servers.path, "has too many entries; 16 servers are the most, 3 to 5 are enough")
 		return
 	}
-	for i, s := range w.Servers.items {
+	for _, s := range w.Servers.items {
 		var server string
-		if !c.text(s, &server, endpointFault) {
-			if !s.given {
-				c.missing(s, "write the name of a server, or remove the entry")
-			}
-			continue
-		}
-		if first := slices.Index(ntp.Servers, server); first >= 0 {
+		switch {
+		case !s.given:
+			c.missing(s, "write the name of a server, or remove the entry")
+		case !c.text(s, &server, endpointFault):
+		case slices.Contains(ntp.Servers, server):
 			c.wrong(s, "is in the list already; a server has one vote only")
-			continue
+		default:
+			ntp.Servers = append(ntp.Servers, server)
 		}
-		ntp.Servers = append(ntp.Servers, w.Servers.items[i].text)
 	}
 }
 
@@ -91,9 +89,8 @@ func (c *checker) telemetry(w *writtenTelemetry, t *Telemetry) {
 
 // period reads the time between two reports, which may also be off.
 func (c *checker) period(s scalar, period *time.Duration) {
-	const most = time.Hour
-	allowed := span{0, most, "0s (off) or 10s to 1h"}
-	if s.given && plainKey(s.text) != "0" && isOff(s.text) {
+	allowed := span{0, time.Hour, "0s (off) or 10s to 1h"}
+	if s.given && isOff(s.text) {
 		c.wrong(s, "to turn the reports off write 0s")
 		return
 	}
@@ -112,13 +109,10 @@ func isOff(text string) bool {
 }
 
 func (c *checker) log(w *writtenLog, l *Log) {
-	level := "info"
-	c.choice(w.Level, &level, "debug", "info", "warn", "error")
-	// The four words are those that slog knows.
-	if w.Level.given {
-		var parsed slog.Level
-		if parsed.UnmarshalText([]byte(level)) == nil {
-			l.Level = parsed
+	var level string
+	if c.choice(w.Level, &level, "debug", "info", "warn", "error") {
+		if err := l.Level.UnmarshalText([]byte(level)); err != nil {
+			c.wrong(w.Level, "%v", err) // slog knows these four words
 		}
 	}
 	c.choice(w.Format, &l.Format, "auto", "journal", "text", "json")

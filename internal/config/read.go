@@ -24,7 +24,6 @@ func read(r io.Reader, file string) (*yaml.Node, error) {
 	if len(text) > maxFile {
 		return nil, fail(file, 1, "is larger than 1 MiB; this cannot be a configuration")
 	}
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if line, what := notText(text); what != "" {
 		return nil, fail(file, line, what)
 	}

@@ -191,11 +191,11 @@ func TestSampleMutated(t *testing.T) {
 	}
 }
 
-// TestSampleTorn cuts, doubles and reindents each line. What comes of it is
+// TestSampleTorn cuts, doubles and reindents each setting. What comes of it is
 // judged by the same rules as under the fuzzer.
 func TestSampleTorn(t *testing.T) {
 	text, dir := filled(t)
-	lines := strings.SplitAfter(text, "\n")
+	lines := slices.DeleteFunc(strings.SplitAfter(text, "\n"), func(line string) bool { return !setting.MatchString(line) })
 	file := filepath.Join(dir, "config.yaml")
 	for i, line := range lines {
 		for _, torn := range []string{"", line + line, " " + line, "\t" + line, line[:len(line)/2], line[:len(line)/2] + "\n", "- " + line, "'" + line, "[" + line, "---\n" + line} {

@@ -273,6 +273,37 @@ func TestManyWriters(t *testing.T) {
 	}
 }
 
+// A talker logs while it is being logged.
+type talker struct{ log *slog.Logger }
+
+func (t talker) String() string {
+	t.log.Info("inner", "n", 1)
+	return "talked"
+}
+
+func TestLogsWhileLogged(t *testing.T) {
+	var out bytes.Buffer
+	log := logs.New(&out, logs.Journal, slog.LevelInfo)
+	log.Info("make a buffer to spare")
+	out.Reset()
+	log.Info("outer", "a", 1, "t", talker{log})
+	if got, want := out.String(), "<6>inner n=1\n<6>outer a=1 t=talked\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestWithIsACopy holds that two loggers made of one do not share attributes.
+func TestWithIsACopy(t *testing.T) {
+	var out bytes.Buffer
+	log := logs.New(&out, logs.Journal, slog.LevelInfo).With("a", 1).With("b", 2).With("c", 3)
+	one, two := log.With("d", 4), log.With("e", 5)
+	one.Info("x")
+	two.Info("x")
+	if got, want := out.String(), "<6>x a=1 b=2 c=3 d=4\n<6>x a=1 b=2 c=3 e=5\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, errors.New("on fire") }

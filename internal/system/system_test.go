@@ -45,7 +45,7 @@ func TestFacts(t *testing.T) {
 		want    commands.Facts
 	}{
 		{
-			"pi", map[string][]string{"eth0": {"fe80::1/64", "169.254.3.4/16", "192.168.1.20/24", "10.0.0.1/8", "2001:db8::1/64"}},
+			"pi", map[string][]string{"eth0": {"2001:db8::1/64", "169.254.3.4/16", "192.168.1.20/24", "10.0.0.1/8"}},
 			commands.Facts{
 				Hostname: "garden", IPAddress: "192.168.1.20", Netmask: "255.255.255.0", Gateway: "192.168.1.1",
 				DNS: [2]string{"192.168.1.1", "fe80::1%eth0"}, MAC: "B8:27:EB:12:34:56",
@@ -61,7 +61,7 @@ func TestFacts(t *testing.T) {
 			},
 		},
 		{
-			"pc", map[string][]string{"enp1s0": {"fe80::1/64", "fd00::2/64", "10.0.0.1/8"}},
+			"pc", map[string][]string{"enp1s0": {"10.0.0.1/8", "fe80::1/64", "fd00::2/64"}},
 			commands.Facts{
 				Hostname: "bench", IPAddress: "fd00::2", Gateway: "fd00::1", MAC: "02:00:00:00:00:01",
 			},

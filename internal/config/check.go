@@ -2,7 +2,6 @@ package config
 
 import (
 	"io/fs"
-	"log/slog"
 	"slices"
 	"time"
 )

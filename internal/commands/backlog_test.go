@@ -187,12 +187,20 @@ func TestBacklogFlood(t *testing.T) {
 	if len(later) != 256 {
 		t.Errorf("%d commands ran later, want 256", len(later))
 	}
-	half := ";foo " + repeat("x", commands.MaxArg/2)
-	if refused("power" + half) {
-		t.Error("the bytes of what ran still count")
+	more := "power;foo " + repeat("x", commands.MaxArg*2/3)
+	if refused(more) {
+		t.Error("the bytes of an argument were refused")
 	}
-	if !refused("power" + half) {
+	if !refused(more) {
 		t.Error("more than 64 KiB were queued")
+	}
+	d.run("backlog")
+	if refused(more) {
+		t.Error("the bytes of what was aborted still count")
+	}
+	d.wait(time.Hour)
+	if refused(more) {
+		t.Error("the bytes of what ran still count")
 	}
 }
 

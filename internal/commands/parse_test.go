@@ -53,6 +53,13 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
+// TestBinaryArgument: behind an index of 300 and more a number is none.
+func TestBinaryArgument(t *testing.T) {
+	d := pair(t, false, false)
+	equal(t, "TelePeriod299", d.run("TelePeriod299 20"), result(`{"TelePeriod":20}`))
+	equal(t, "TelePeriod300", d.run("TelePeriod300 30"), result(`{"TelePeriod":20}`))
+}
+
 func TestGenericReplies(t *testing.T) {
 	const quote = `"`
 	for _, tt := range []struct{ topic, arg, want string }{

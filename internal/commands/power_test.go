@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tasmota-azd/internal/cause"
 	"tasmota-azd/internal/commands"
@@ -139,6 +140,10 @@ func TestCauseTravels(t *testing.T) {
 		if r.Cause != why {
 			t.Errorf("cause of %s %s is %v", r.Topic, r.Body, r.Cause)
 		}
+	}
+	d.now = d.now.Add(time.Hour)
+	if later, _ := d.Tick(d.now); len(later) != 1 || later[0].Cause != (cause.Cause{}) {
+		t.Errorf("an hour later %v, want one STATE without a cause", later)
 	}
 	if want := []cause.Cause{why, why}; !slices.Equal(d.relays.causes, want) {
 		t.Errorf("the relays heard of %v, want %v", d.relays.causes, want)

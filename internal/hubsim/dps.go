@@ -40,6 +40,7 @@ func (e *dpsError) Error() string { return fmt.Sprintf("%d: %s", e.code, e.messa
 // returns.
 func (s *Sim) dpsCall(method string, fault FaultKind, call func(*http.Request, *enrollment) (dpsAnswer, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Ms-Request-Id", rand.Text())
 		e, err := s.dpsAdmit(method, fault, r)
 		var a dpsAnswer
 		if err == nil {
@@ -242,7 +243,6 @@ func seconds(d time.Duration) string {
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("X-Ms-Request-Id", rand.Text())
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(v) // a client that has gone need not be told
 }

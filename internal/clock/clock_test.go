@@ -84,9 +84,12 @@ func (w *world) options(servers ...string) clock.Options {
 		Floor:        time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC),
 		Query:        w.query,
 		Synchronised: func(context.Context) (bool, error) { return false, nil },
-		Log:          slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelInfo})),
+		Log:          newLogger(w.log),
 	}
 }
+
+// newLogger writes the lines an owner sees.
+func newLogger(l *logged) *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 // off answers with an offset, good to 20 ms.
 func off(d time.Duration) func() (clock.Sample, error) {

@@ -1,6 +1,7 @@
 package clock
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,12 @@ func NTP(ctx context.Context, server string, local func() time.Time) (Sample, er
 		}
 		return conn, err
 	}
-	r, err := ntp.QueryWithOptions(server, ntp.QueryOptions{Timeout: askTime, GetSystemTime: local, Dialer: dial})
+	r, err := ntp.QueryWithOptions(server, ntp.QueryOptions{
+		Timeout:       askTime,
+		GetSystemTime: local,
+		Dialer:        dial,
+		Extensions:    []ntp.Extension{guard{}},
+	})
 	switch {
 	case ctx.Err() != nil:
 		return Sample{}, fmt.Errorf("no answer: %w", ctx.Err())
@@ -42,6 +48,20 @@ func NTP(ctx context.Context, server string, local func() time.Time) (Sample, er
 		return Sample{}, err
 	}
 	return judge(r)
+}
+
+// guard looks at an answer before the library does, which panics (in v1.6.0) at
+// the one poll interval and the one precision it cannot negate.
+type guard struct{}
+
+func (guard) ProcessQuery(*bytes.Buffer) error { return nil }
+
+func (guard) ProcessResponse(answer []byte) error {
+	const poll, precision, worst = 2, 3, 0x80 // offsets, and -128 as a byte (RFC 5905, section 7.3)
+	if len(answer) > precision && (answer[poll] == worst || answer[precision] == worst) {
+		return errors.New("impossible poll interval or precision")
+	}
+	return nil
 }
 
 // judge decides whether an answer is good enough to count.

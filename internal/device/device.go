@@ -1,0 +1,184 @@
+// Package device is the joint between the hub and the command language: hub
+// events come in, commands are run, answers and telemetry go out, and what must
+// outlive the daemon is saved.
+//
+// It owns the loop that owns the device's state. Nothing else touches the
+// interpreter or the relays while the loop runs, so neither needs a lock.
+package device
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"tasmota-azd/internal/commands"
+	"tasmota-azd/internal/hub"
+	"tasmota-azd/internal/store"
+)
+
+const (
+	// syncAfter is how long a saved state may wait to be flushed to the disk. A
+	// killed daemon loses nothing in that time, only a power cut can.
+	syncAfter = time.Second
+	// ackAfter is how long a message waits for the last command of its backlog. It
+	// stays below the hub's lock of 60 s (contract 4.2), after which the hub would
+	// deliver the message again.
+	ackAfter = 30 * time.Second
+	// finishWithin bounds what a stop may still do: commands left in a backlog.
+	finishWithin = 3 * time.Second
+	// settleEvery bounds how many commands of a burst wait for one save.
+	settleEvery = 32
+)
+
+// A Hub takes what the device has to say. hub.Client is one.
+type Hub interface {
+	Send(hub.Telemetry)
+	Ack(hub.Message)
+}
+
+// Options say what a Device works with. Alive, Status and Log may be nil.
+type Options struct {
+	Hub       Hub
+	Commands  *commands.Interpreter
+	Relays    commands.Relays
+	Pins      []string // the proper name of each relay's pin
+	Store     *store.Store
+	State     State         // as loaded at start
+	BootID    string        // of the running kernel, empty if it has none
+	FullTopic string        // such as "%topic%/"
+	Beat      time.Duration // how often Alive must be called, 0 for never
+	Alive     func()        // called from the loop: it runs
+	Status    func(string)  // one line about the connection, for systemctl status
+	Log       *slog.Logger
+}
+
+// A Device runs the loop. Use New.
+type Device struct {
+	o       Options
+	seq     uint64 // commands run so far
+	topic   topics
+	seen    recent
+	unacked []waiting
+	behind  int       // commands run since the last save
+	saved   State     // what the store holds
+	syncAt  time.Time // when the store is due to be flushed, or zero
+	beatAt  time.Time
+}
+
+// A waiting message has been run but not yet acknowledged.
+type waiting struct {
+	message hub.Message
+	command commands.Command
+	until   time.Time
+}
+
+// New returns a Device that has not started.
+func New(o Options) *Device {
+	if o.Alive == nil {
+		o.Alive = func() {}
+	}
+	if o.Status == nil {
+		o.Status = func(string) {}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Device{o: o, saved: o.State, topic: topics{template: o.FullTopic}}
+}
+
+// Run serves events until ctx is done. Then it finishes what is in the backlog,
+// for 3 s at the most, saves and returns.
+func (d *Device) Run(ctx context.Context, events <-chan hub.Event) error {
+	d.settle(time.Now())
+	for {
+		if d.behind > 0 && d.behind < settleEvery {
+			select { // a burst is saved once, at its end
+			case ev := <-events:
+				d.handle(time.Now(), ev)
+				continue
+			default:
+			}
+		}
+		d.settle(time.Now())
+		d.alive(time.Now())
+		select {
+		case <-ctx.Done():
+			return d.finish()
+		case ev := <-events:
+			d.handle(time.Now(), ev)
+		case <-wake(d.next()):
+			d.tick(time.Now())
+		}
+	}
+}
+
+// next is when the loop has something to do by itself, or zero.
+func (d *Device) next() time.Time {
+	at := earliest(d.o.Commands.Next(), d.syncAt)
+	if len(d.unacked) > 0 {
+		at = earliest(at, d.unacked[0].until)
+	}
+	return earliest(at, d.beatAt)
+}
+
+// tick does what is due at now.
+func (d *Device) tick(now time.Time) {
+	if at := d.o.Commands.Next(); !at.IsZero() && !now.Before(at) {
+		replies, err := d.o.Commands.Tick(now)
+		d.behind++
+		d.send(replies)
+		if err != nil {
+			d.o.Log.Error("queued command failed", "err", err)
+		}
+	}
+	if !d.syncAt.IsZero() && !now.Before(d.syncAt) {
+		d.sync()
+	}
+}
+
+// alive tells the watchdog that the loop turns, no more often than asked.
+func (d *Device) alive(now time.Time) {
+	if now.Before(d.beatAt) {
+		return
+	}
+	d.o.Alive()
+	if d.o.Beat > 0 {
+		d.beatAt = now.Add(d.o.Beat)
+	}
+}
+
+// finish works off the backlog and saves. What is not finished stays with the
+// hub: its message was not acknowledged and comes again.
+func (d *Device) finish() error {
+	end := time.Now().Add(finishWithin)
+	for d.owes() {
+		at := d.o.Commands.Next()
+		if at.IsZero() || at.After(end) {
+			d.o.Log.Warn("stopped with commands left in the backlog; the hub delivers their message again",
+				"messages", len(d.unacked))
+			break
+		}
+		<-wake(at)
+		d.tick(time.Now())
+		d.settle(time.Now())
+	}
+	d.settle(time.Now())
+	d.sync()
+	return nil
+}
+
+// wake is a channel that is ready at at, and never if at is zero.
+func wake(at time.Time) <-chan time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	return time.After(time.Until(at))
+}
+
+// earliest is the earlier of two times, of which zero means never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

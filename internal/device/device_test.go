@@ -1,0 +1,340 @@
+package device_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tasmota-azd/internal/cause"
+	"tasmota-azd/internal/commands"
+	"tasmota-azd/internal/device"
+	"tasmota-azd/internal/hub"
+	"tasmota-azd/internal/store"
+)
+
+// cloud notes what the device says, in order: "ack <id>" or "<topic> <body>".
+type cloud struct {
+	said []string
+	sent []hub.Telemetry
+}
+
+func (c *cloud) Send(t hub.Telemetry) {
+	c.said = append(c.said, t.Topic+" "+string(t.Body))
+	c.sent = append(c.sent, t)
+}
+
+func (c *cloud) Ack(m hub.Message) { c.said = append(c.said, "ack "+m.ID) }
+
+// bank is relays that note each move with its cause.
+type bank struct {
+	on     []bool
+	moves  []string
+	broken error
+}
+
+func (b *bank) Len() int      { return len(b.on) }
+func (b *bank) On(i int) bool { return b.on[i] }
+func (b *bank) Set(i int, on bool, why cause.Cause) error {
+	if b.broken != nil {
+		return b.broken
+	}
+	b.on[i] = on
+	b.moves = append(b.moves, fmt.Sprintf("%d %v by %s", i+1, on, why))
+	return nil
+}
+
+// A rig is a running device loop with everything around it replaced but the
+// interpreter and the store.
+type rig struct {
+	cloud  cloud
+	bank   bank
+	dir    string
+	beats  int
+	events chan hub.Event
+	stop   context.CancelFunc
+	done   chan error
+}
+
+func start(t *testing.T, dir string, template string) *rig {
+	t.Helper()
+	r := &rig{dir: dir, events: make(chan hub.Event), done: make(chan error, 1)}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	st, err := store.Open(dir, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var state device.State
+	if _, err := st.Load(device.StateFile, &state); err != nil {
+		t.Fatal(err)
+	}
+	r.bank.on = []bool{state.Relays["GPIO17"], state.Relays["GPIO27"]}
+	dev := device.New(device.Options{
+		Hub: &r.cloud,
+		Commands: commands.New(commands.Options{
+			Relays: &r.bank, Settings: state.Settings, Period: 300 * time.Second, Started: time.Now(),
+		}),
+		Relays: &r.bank, Pins: []string{"GPIO17", "GPIO27"}, Store: st, State: state,
+		FullTopic: template, Beat: 10 * time.Second, Alive: func() { r.beats++ }, Log: log,
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	r.stop = cancel
+	go func() {
+		r.done <- errors.Join(dev.Run(ctx, r.events), st.Close())
+	}()
+	synctest.Wait()
+	return r
+}
+
+func (r *rig) end(t *testing.T) {
+	t.Helper()
+	r.stop()
+	if err := <-r.done; err != nil {
+		t.Error(err)
+	}
+}
+
+func (r *rig) take(ev hub.Event) {
+	r.events <- ev
+	synctest.Wait()
+}
+
+func command(id, topic, body string) hub.Message {
+	return hub.Message{ID: id, Body: []byte(body), Properties: []hub.Property{{Name: "Topic", Value: topic}}}
+}
+
+func connected() hub.Connected { return hub.Connected{Host: "h", DeviceID: "gw1", Port: 8883} }
+
+func TestCommandIsRunAnsweredAndAcknowledged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir(), "%topic%/")
+		defer r.end(t)
+		r.take(connected())
+		r.cloud = cloud{}
+		r.take(command("m1", "/power2", "toggle"))
+		if want := []string{`gw1/RESULT {"POWER2":"ON"}`, "ack m1"}; !slices.Equal(r.cloud.said, want) {
+			t.Errorf("device said %q, want %q", r.cloud.said, want)
+		}
+		if got := r.cloud.sent[0].CorrelationID; got != "m1" {
+			t.Errorf("answer correlates with %q, want m1", got)
+		}
+		if want := []string{"2 true by c2d m1"}; !slices.Equal(r.bank.moves, want) {
+			t.Errorf("moves %q, want %q", r.bank.moves, want)
+		}
+	})
+}
+
+func TestMessageIsRunOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir(), "%topic%/")
+		defer r.end(t)
+		for range 3 {
+			r.take(command("m1", "power", "toggle"))
+		}
+		if want := []string{"1 true by c2d m1"}; !slices.Equal(r.bank.moves, want) {
+			t.Errorf("moves %q, want %q", r.bank.moves, want)
+		}
+		if acks := count(r.cloud.said, "ack m1"); acks != 3 {
+			t.Errorf("%d acknowledgements, want one for each delivery", acks)
+		}
+		r.take(command("", "power", "toggle")) // without an id nothing can be recognised
+		r.take(command("", "power", "toggle"))
+		if got := len(r.bank.moves); got != 3 {
+			t.Errorf("%d moves, want 3", got)
+		}
+	})
+}
+
+func TestMessageWithoutTopicIsAcknowledged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir(), "%topic%/")
+		defer r.end(t)
+		r.take(hub.Message{ID: "m1", Body: []byte("toggle")})
+		if want := []string{"ack m1"}; !slices.Equal(r.cloud.said, want) {
+			t.Errorf("device said %q, want %q", r.cloud.said, want)
+		}
+		if len(r.bank.moves) != 0 {
+			t.Errorf("moves %q, want none", r.bank.moves)
+		}
+	})
+}
+
+func TestBacklogIsAcknowledgedWhenItIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir(), "%topic%/")
+		defer r.end(t)
+		r.take(command("m1", "/backlog", "power1 on;delay 20;power1 off"))
+		r.take(command("m2", "/power2", "on"))
+		if acks := count(r.cloud.said, "ack "); acks != 0 {
+			t.Errorf("%d acknowledgements while the backlog runs: %q", acks, r.cloud.said)
+		}
+		r.take(command("m1", "/backlog", "power1 on;delay 20;power1 off")) // the hub's lock ended
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		tail := r.cloud.said[len(r.cloud.said)-3:]
+		if want := []string{"ack m1", "ack m2", "ack m1"}; !slices.Equal(tail, want) {
+			t.Errorf("last words %q, want %q", tail, want)
+		}
+		want := []string{"1 true by c2d m1", "2 true by c2d m2", "1 false by c2d m1"}
+		if !slices.Equal(r.bank.moves, want) {
+			t.Errorf("moves %q, want %q", r.bank.moves, want)
+		}
+	})
+}
+
+func TestLongBacklogIsAcknowledgedBeforeTheLockEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir(), "%topic%/")
+		defer r.end(t)
+		r.take(command("m1", "/backlog", "power1 on;delay 3600;power1 off"))
+		time.Sleep(29 * time.Second)
+		synctest.Wait()
+		if count(r.cloud.said, "ack m1") != 0 {
+			t.Error("acknowledged before 30 s")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if count(r.cloud.said, "ack m1") != 1 {
+			t.Error("not acknowledged after 31 s")
+		}
+	})
+}
+
+func TestStopFinishesTheBacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := start(t, dir, "%topic%/")
+		r.take(command("m1", "/backlog", "power1 on;delay 20;power2 on"))
+		r.end(t)
+		if count(r.cloud.said, "ack m1") != 1 || !r.bank.on[1] {
+			t.Errorf("stopped before the end of the backlog: %q", r.cloud.said)
+		}
+		r = start(t, dir, "%topic%/")
+		defer r.end(t)
+		if want := []bool{true, true}; !slices.Equal(r.bank.on, want) {
+			t.Errorf("after a restart relays %v, want %v", r.bank.on, want)
+		}
+	})
+}
+
+func TestStopLeavesWhatTakesTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir(), "%topic%/")
+		r.take(command("m1", "/backlog", "power1 on;delay 200;power2 on"))
+		begin := time.Now()
+		r.end(t)
+		if took := time.Since(begin); took > 3*time.Second {
+			t.Errorf("stop took %v", took)
+		}
+		if count(r.cloud.said, "ack") != 0 {
+			t.Errorf("a message was acknowledged that was not worked off: %q", r.cloud.said)
+		}
+	})
+}
+
+func TestStateIsSavedBeforeTheAcknowledgement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := start(t, dir, "%topic%/")
+		r.take(command("m1", "/power1", "on"))
+		r.take(command("m2", "/teleperiod", "60"))
+		saved := peek(t, dir)
+		if !saved.Relays["GPIO17"] || saved.Relays["GPIO27"] || saved.Settings.TelePeriod != 60 {
+			t.Errorf("saved %+v", saved)
+		}
+		r.end(t)
+	})
+}
+
+func TestSetOption0OffSavesNoRelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := start(t, dir, "%topic%/")
+		r.take(command("", "/power1", "on"))
+		r.take(command("", "/setoption0", "0"))
+		if saved := peek(t, dir); saved.Relays["GPIO17"] {
+			t.Error("a relay is saved as on although SetOption0 is 0")
+		}
+		r.end(t)
+	})
+}
+
+func TestFailingPinIsReportedAndNotSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := start(t, dir, "%topic%/")
+		r.bank.broken = errors.New("relay 1 on GPIO17: permission denied")
+		r.take(connected())
+		r.take(command("m1", "/power1", "on"))
+		if !slices.Contains(r.cloud.said, `gw1/RESULT {"Command":"Error","Input":"POWER on"}`) {
+			t.Errorf("device said %q", r.cloud.said)
+		}
+		if peek(t, dir).Relays["GPIO17"] {
+			t.Error("a level that was never driven is saved")
+		}
+		r.end(t)
+	})
+}
+
+func TestClassicTopics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir(), "%prefix%/%topic%/")
+		defer r.end(t)
+		r.take(connected())
+		r.take(command("", "/power1", ""))
+		var topics []string
+		for _, m := range r.cloud.sent {
+			topics = append(topics, m.Topic)
+		}
+		want := []string{"tele/gw1/INFO1", "tele/gw1/INFO2", "tele/gw1/INFO3", "tele/gw1/STATE", "stat/gw1/RESULT"}
+		if !slices.Equal(topics, want) {
+			t.Errorf("topics %q, want %q", topics, want)
+		}
+		if will := device.Will("%prefix%/%topic%/", "gw1"); will.Topic != "tele/gw1/LWT" || string(will.Body) != `{"LWT":"Offline"}` {
+			t.Errorf("will %+v", will)
+		}
+	})
+}
+
+func TestPeriodicStateOnlyWhileConnected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir(), "%topic%/")
+		defer r.end(t)
+		r.take(connected())
+		time.Sleep(601 * time.Second)
+		synctest.Wait()
+		r.take(hub.Disconnected{Err: errors.New("link lost")})
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if got := count(r.cloud.said, "gw1/STATE "); got != 3 {
+			t.Errorf("%d STATE in ten minutes and an hour without a session, want 3", got)
+		}
+	})
+}
+
+func TestWatchdogIsFedByTheLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir(), "%topic%/")
+		defer r.end(t)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if r.beats < 6 || r.beats > 8 {
+			t.Errorf("%d beats in a minute, want one each 10 s", r.beats)
+		}
+	})
+}
+
+func count(said []string, start string) int {
+	n := 0
+	for _, s := range said {
+		if strings.HasPrefix(s, start) {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,125 @@
+package device
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+	"unicode/utf8"
+
+	"tasmota-azd/internal/cause"
+	"tasmota-azd/internal/commands"
+	"tasmota-azd/internal/hub"
+)
+
+// handle deals with one hub event that was taken at now.
+func (d *Device) handle(now time.Time, ev hub.Event) {
+	switch ev := ev.(type) {
+	case hub.Connected:
+		d.topic.deviceID = ev.DeviceID
+		d.o.Status("connected to " + ev.Host + " as " + ev.DeviceID)
+		d.send(d.o.Commands.Connected(now, commands.Link{
+			Host: ev.Host, Port: ev.Port, DeviceID: ev.DeviceID, User: ev.User, KeepAlive: ev.KeepAlive,
+		}))
+	case hub.Disconnected:
+		d.o.Commands.Disconnected()
+		if !ev.Renewal {
+			d.o.Status("not connected, trying again: " + ev.Err.Error())
+		}
+	case hub.Message:
+		d.message(now, ev)
+	}
+}
+
+// message runs the command that a cloud-to-device message carries. The message is
+// acknowledged later, by settle: when its effect is saved.
+func (d *Device) message(now time.Time, m hub.Message) {
+	d.behind++
+	w := waiting{message: m, until: now.Add(ackAfter)}
+	topic, ok := m.Property("Topic")
+	switch {
+	case !ok || topic == "":
+		d.o.Log.Warn("message ignored: it has no property Topic, so it names no command; "+
+			"send the application property Topic with a command such as /power, and its argument such as toggle as the body",
+			"id", m.ID)
+	case m.ID != "" && d.seen.has(now, m.ID):
+		d.o.Log.Info("message came again and is not run again", "id", m.ID, "topic", topic)
+		w.command.Cause = d.running(m.ID)
+	default:
+		w.command = commands.Parse(topic, string(m.Body))
+		d.seq++
+		w.command.Cause = cause.Cause{Door: cause.C2D, ID: m.ID, Seq: d.seq}
+		if m.ID != "" {
+			d.seen.add(now, m.ID)
+		}
+		d.run(now, w.command)
+	}
+	d.unacked = append(d.unacked, w)
+}
+
+// running finds the cause under which the message id is still being worked off.
+func (d *Device) running(id string) cause.Cause {
+	for _, w := range d.unacked {
+		if w.message.ID == id {
+			return w.command.Cause
+		}
+	}
+	return cause.Cause{}
+}
+
+// run runs one command, sends its answers, and writes its line in the log.
+func (d *Device) run(now time.Time, c commands.Command) {
+	replies, err := d.o.Commands.Run(now, c)
+	d.send(replies)
+	level := slog.LevelInfo
+	switch {
+	case err == nil:
+	case errors.Is(err, commands.ErrUnknown), errors.Is(err, commands.ErrRejected):
+		level = slog.LevelWarn
+	default:
+		level = slog.LevelError
+	}
+	attrs := []slog.Attr{
+		slog.String("command", c.Name), slog.Int("index", c.Index), slog.String("arg", shorten(c.Arg)),
+		slog.String("cause", c.Cause.String()), slog.String("result", result(replies)),
+		slog.Duration("took", time.Since(now)),
+	}
+	if err != nil {
+		attrs = append(attrs, slog.Any("err", err))
+	}
+	d.o.Log.LogAttrs(context.Background(), level, "command done", attrs...)
+}
+
+// send hands answers and telemetry to the hub.
+func (d *Device) send(replies []commands.Reply) {
+	for _, r := range replies {
+		d.o.Hub.Send(hub.Telemetry{
+			Topic:         d.topic.full(r.Tele, r.Topic),
+			Body:          []byte(r.Body),
+			CorrelationID: r.Cause.ID,
+			Perishable:    r.Periodic,
+		})
+	}
+}
+
+// result is what the log says of a command's answers: the last one, which is the
+// one that tells the outcome.
+func result(replies []commands.Reply) string {
+	if len(replies) == 0 {
+		return "no answer"
+	}
+	return shorten(replies[len(replies)-1].Body)
+}
+
+// shorten cuts a text from outside to what a log line can bear.
+func shorten(s string) string {
+	const most = 120
+	if len(s) <= most {
+		return s
+	}
+	s = s[:most]
+	for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s[:len(s)-1] + "…"
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tasmota-azd/internal/config"
+)
+
+// Set by the linker (see the Makefile): the release, and the date of its commit.
+var (
+	version   = "0.0.0-dev"
+	buildTime = "1970-01-01T00:00:00"
+)
+
+const defaultConfig = "/etc/tasmota-azd/config.yaml"
+
+// command is the command line. Without a sub-command it runs the daemon.
+func command(stdout, stderr io.Writer) *cobra.Command {
+	var path string
+	var ttl time.Duration
+	serve := func(cmd *cobra.Command, _ []string) error {
+		return run(cmd.Context(), path, ttl, stderr)
+	}
+	root := &cobra.Command{
+		Use:           "tasmota-azd",
+		Short:         "Tasmota relays for Azure IoT Hub",
+		Long:          "tasmota-azd makes a Linux board behave like a Tasmota relay device on Azure IoT Hub.\nWithout a command it runs the daemon.",
+		Args:          cobra.NoArgs,
+		RunE:          serve,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.PersistentFlags().StringVarP(&path, "config", "c", defaultConfig, "the configuration file")
+
+	daemon := &cobra.Command{
+		Use: "run", Short: "Run the daemon (the default)", Args: cobra.NoArgs, RunE: serve,
+	}
+	for _, c := range []*cobra.Command{root, daemon} {
+		c.Flags().DurationVar(&ttl, "token-ttl", 0, "lifetime of a token, down to 5s, for tests")
+		if err := c.Flags().MarkHidden("token-ttl"); err != nil {
+			panic(err) // only if the flag above is not there
+		}
+	}
+	check := &cobra.Command{
+		Use: "check", Short: "Check the configuration file and name every mistake", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return checkFile(path, stdout) },
+	}
+	show := &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Run: func(*cobra.Command, []string) {
+			fmt.Fprintf(stdout, "tasmota-azd %s (%s, %s/%s, built %s)\n",
+				version, runtime.Version(), runtime.GOOS, runtime.GOARCH, buildTime)
+		},
+	}
+	root.AddCommand(daemon, check, show)
+	return root
+}
+
+// checkFile reads the file as the daemon would and prints what it says.
+func checkFile(path string, stdout io.Writer) error {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings {
+		fmt.Fprintf(stdout, "warning: %s\n", w)
+	}
+	_, err = fmt.Fprintf(stdout, "%s: no mistakes; %d relay(s)\n", path, len(cfg.Relays))
+	return err
+}

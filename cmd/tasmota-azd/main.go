@@ -1,0 +1,49 @@
+// Command tasmota-azd makes a Linux board behave like a Tasmota relay device on
+// Azure IoT Hub.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"tasmota-azd/internal/config"
+)
+
+// exitConfig is the exit status for a configuration file with mistakes: EX_CONFIG of
+// sysexits.h, which systemd shows as "78/CONFIG".
+const exitConfig = 78
+
+func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(20) // the heap is small; memory is worth more here than time
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command(os.Stdout, os.Stderr).ExecuteContext(ctx); err != nil {
+		report(err)
+		os.Exit(exitCode(err))
+	}
+}
+
+// report prints an error for a person: one line for each mistake.
+func report(err error) {
+	var mistakes *config.Error
+	if errors.As(err, &mistakes) {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	fmt.Fprintf(os.Stderr, "tasmota-azd: %v\n", err)
+}
+
+func exitCode(err error) int {
+	var mistakes *config.Error
+	if errors.As(err, &mistakes) {
+		return exitConfig
+	}
+	return 1
+}

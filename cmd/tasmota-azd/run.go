@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tasmota-azd/internal/clock"
+	"tasmota-azd/internal/config"
+	"tasmota-azd/internal/device"
+	"tasmota-azd/internal/dps"
+	"tasmota-azd/internal/hub"
+	"tasmota-azd/internal/identity"
+	"tasmota-azd/internal/logs"
+	"tasmota-azd/internal/store"
+)
+
+// run is the life of the daemon: it ends when ctx does, with nil, or when a part
+// cannot begin.
+func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) error {
+	started := time.Now()
+	cfg, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	if ttl != 0 {
+		cfg.Hub.TokenTTL = max(ttl, 5*time.Second)
+	}
+	log := logs.New(stderr, cfg.Log.Format, cfg.Log.Level)
+	log.Info("starting", "version", version, "config", path)
+	for _, w := range cfg.Warnings {
+		log.Warn("configuration: " + w)
+	}
+	st, err := store.Open(cfg.StateDir, log.With("part", "store"))
+	if err != nil {
+		return err
+	}
+	defer close(st, log)
+	d, err := build(ctx, cfg, st, started, log)
+	if err != nil {
+		return err
+	}
+	defer close(d.bank, log)
+	return d.serve(ctx)
+}
+
+// serve runs the parts until ctx ends: the device's loop first, which finishes what
+// has begun, then the connection, which carries away what that led to.
+func (d *daemon) serve(ctx context.Context) error {
+	online, offline := context.WithCancel(context.WithoutCancel(ctx))
+	defer offline()
+	events := make(chan hub.Event)
+	var parts errgroup.Group
+	parts.Go(func() error { return d.clock.Run(online) })
+	parts.Go(func() error {
+		if err := d.clock.Wait(online); err != nil {
+			return nil // stopped before the time was proven
+		}
+		return d.hub.Run(online, events)
+	})
+	parts.Go(func() error {
+		defer offline()
+		err := d.device.Run(ctx, events)
+		d.systemd.stopping()
+		return err
+	})
+	err := parts.Wait()
+	d.log.Info("stopped")
+	return err
+}
+
+// newClock makes the clock that dates tokens and telemetry.
+func newClock(cfg config.Config, log *slog.Logger) *clock.Clock {
+	return clock.New(clock.Options{Servers: cfg.NTP.Servers, Log: log.With("part", "clock")})
+}
+
+// newHub makes the client, and what tells it who and where it is.
+func newHub(cfg config.Config, st *store.Store, clk *clock.Clock, log *slog.Logger) *hub.Client {
+	agent := fmt.Sprintf("tasmota-azd/%s (%s; %s)", version, runtime.GOOS, runtime.GOARCH)
+	ids := identity.New(identity.Options{
+		Hub: hub.Identity{Host: cfg.Hub.Host, DeviceID: cfg.Hub.DeviceID, Key: cfg.Hub.Key},
+		DPS: dps.Options{
+			Endpoint: cfg.DPS.Endpoint, ScopeID: cfg.DPS.ScopeID, RegistrationID: cfg.DPS.RegistrationID,
+			Key: cfg.DPS.Key, Roots: cfg.DPS.CA.Pool(), Now: clk.Now, UserAgent: agent,
+			Log: log.With("part", "dps"),
+		},
+		Group: cfg.DPS.KeyKind == config.Group,
+		Store: st,
+		Log:   log.With("part", "identity"),
+	})
+	return hub.New(hub.Options{
+		Identify: ids.Identify, Port: cfg.Hub.Port,
+		TokenTTL: cfg.Hub.TokenTTL, KeepAlive: cfg.Hub.KeepAlive, ClientType: agent,
+		Roots: cfg.Hub.CA.Pool(), Now: clk.Now,
+		Will: func(deviceID string) hub.Telemetry { return device.Will(cfg.Telemetry.FullTopic, deviceID) },
+		Log:  log.With("part", "hub"),
+	})
+}
+
+// close releases a part at the end of the daemon, where an error can only be told.
+func close(part io.Closer, log *slog.Logger) {
+	if err := part.Close(); err != nil && !errors.Is(err, context.Canceled) {
+		log.Error("not released in good order", "err", err)
+	}
+}

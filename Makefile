@@ -1,0 +1,73 @@
+# tasmota-azd. `make` builds; `make test` is what CI runs; `make demo` shows it.
+
+GO        ?= go
+VERSION   := 0.1.0
+BUILDTIME := $(shell git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%S 2>/dev/null || echo 1970-01-01T00:00:00)
+LDFLAGS   := -s -w -X main.version=$(VERSION) -X main.buildTime=$(BUILDTIME)
+BUILD     := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+SOURCES   := $(shell git ls-files '*.go' go.mod go.sum 2>/dev/null)
+DURATION  ?=
+
+.PHONY: all
+all: bin/tasmota-azd bin/hubsim
+
+bin/tasmota-azd: $(SOURCES)
+	$(BUILD) -o $@ ./cmd/tasmota-azd
+
+bin/hubsim: $(SOURCES)
+	$(BUILD) -o $@ ./cmd/hubsim
+
+# The boards: Pi Zero and 1 (armv6), Pi 2 to 5 with a 64-bit system, PCs.
+.PHONY: cross
+cross:
+	GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o bin/tasmota-azd-armv6 ./cmd/tasmota-azd
+	GOOS=linux GOARCH=arm64 $(BUILD) -o bin/tasmota-azd-arm64 ./cmd/tasmota-azd
+	GOOS=linux GOARCH=amd64 $(BUILD) -o bin/tasmota-azd-amd64 ./cmd/tasmota-azd
+
+# Everything CI runs: format, vet, staticcheck, unit tests, vectors, fuzz seeds and
+# the built binaries under the race detector, then Microsoft's SDK against hubsim.
+.PHONY: test
+test: lint cross all
+	scripts/test.sh ./...
+	$(MAKE) conformance
+
+.PHONY: lint
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) fix -diff ./...
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+
+.PHONY: conformance
+conformance: bin/hubsim
+	cd conformance && npm ci --silent && HUBSIM=$(CURDIR)/bin/hubsim node --test
+
+# make demo ends with Ctrl-C; make demo DURATION=10s ends by itself, with exit status 0
+# only if the command was answered.
+.PHONY: demo
+demo: all
+	$(GO) run ./test/demo $(if $(DURATION),-duration $(DURATION))
+
+.PHONY: bench
+bench: all cross
+	$(GO) run ./test/bench
+
+# FUZZTIME for each fuzz test, one after the other.
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz:
+	scripts/fuzz.sh $(FUZZTIME)
+
+# Places the daemon on this machine, or under DESTDIR for a package.
+.PHONY: install
+install: bin/tasmota-azd
+	install -D -m 0755 bin/tasmota-azd $(DESTDIR)/usr/bin/tasmota-azd
+	install -D -m 0644 systemd/tasmota-azd.service $(DESTDIR)/usr/lib/systemd/system/tasmota-azd.service
+	install -D -m 0644 systemd/tasmota-azd.sysusers $(DESTDIR)/usr/lib/sysusers.d/tasmota-azd.conf
+	install -d -m 0755 $(DESTDIR)/etc/tasmota-azd
+	[ -e $(DESTDIR)/etc/tasmota-azd/config.yaml ] || install -m 0640 configs/config.yaml $(DESTDIR)/etc/tasmota-azd/config.yaml
+
+.PHONY: clean
+clean:
+	rm -rf bin dist conformance/node_modules

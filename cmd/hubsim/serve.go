@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -64,7 +66,9 @@ func serveCommand(control *string) *cobra.Command {
 
 // run serves until ctx ends.
 func (v *serving) run(ctx context.Context, stdout, stderr io.Writer) error {
-	v.settle(stderr)
+	if err := v.settle(stderr); err != nil {
+		return err
+	}
 	sim, ca, err := v.open()
 	if err != nil {
 		return err
@@ -86,7 +90,12 @@ func (v *serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 // settle turns flags into options. A number that is 0 means none here, and the
 // default there.
-func (v *serving) settle(stderr io.Writer) {
+func (v *serving) settle(stderr io.Writer) error {
+	for _, h := range v.options.Hosts {
+		if h == "" || strings.ContainsAny(h, "/: \t") && net.ParseIP(h) == nil {
+			return fmt.Errorf("--hub %q: a host name or an IP address, without a port", h)
+		}
+	}
 	if v.options.DPSPolls == 0 {
 		v.options.DPSPolls = -1
 	}
@@ -101,6 +110,7 @@ func (v *serving) settle(stderr io.Writer) {
 		setDefault(&v.caFile, filepath.Join(v.data, "ca.pem"))
 		setDefault(&v.groupKey, filepath.Join(v.data, "group.key"))
 	}
+	return nil
 }
 
 func setDefault(v *string, to string) {

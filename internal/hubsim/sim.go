@@ -19,6 +19,8 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -54,6 +56,10 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.DPSRetryAfter, 3*time.Second)
 	if len(o.Hosts) == 0 {
 		o.Hosts = []string{"localhost"}
+	}
+	o.Hosts = slices.Clone(o.Hosts)
+	for i, h := range o.Hosts {
+		o.Hosts[i] = strings.ToLower(h)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -197,10 +203,5 @@ func (s *Sim) Wait(ctx context.Context, cond func() bool) error {
 
 // hasHost reports whether one of the hubs is called host.
 func (s *Sim) hasHost(host string) bool {
-	for _, h := range s.opts.Hosts {
-		if h == host {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.opts.Hosts, host)
 }

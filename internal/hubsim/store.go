@@ -178,9 +178,7 @@ func (s *Sim) load() error {
 	for _, r := range in.Registrations {
 		s.registrations[fold(r.ID)] = &r
 	}
-	for id, r := range in.Reassigned {
-		s.reassigned[id] = r
-	}
+	maps.Copy(s.reassigned, in.Reassigned)
 	return nil
 }
 

@@ -38,7 +38,7 @@ type NameError struct {
 }
 
 func (e *NameError) Error() string {
-	return fmt.Sprintf("relays[%d].pin: %q: %s", e.Relay, e.Name, e.Hint)
+	return fmt.Sprintf("relays[%d].pin: %.40q: %s", e.Relay, e.Name, e.Hint)
 }
 
 // board is what a driver has to know. Pin returns nil for a name it does not
@@ -106,24 +106,26 @@ func unknown(b board, name string) string {
 	return hint
 }
 
-// nearest returns up to three of names that differ from name by at most two
-// slips, the likeliest first.
+// nearest returns up to three of names that differ from name by the fewest
+// slips, but not more than two; those of its length come first.
 func nearest(name string, names []string) []string {
 	const slips, most = 2, 3
-	if len(name) > 40 { // no pin's name is; and distance takes its time
+	if len(name) > 40 { // no pin's name is, and distance takes its time
 		return nil
 	}
-	upper := strings.ToUpper(name)
-	dist := make(map[string]int)
+	best := slips
 	var near []string
 	for _, n := range names {
-		if d := distance(upper, strings.ToUpper(n)); d <= slips {
-			dist[n] = d
+		d := distance(strings.ToUpper(name), strings.ToUpper(n))
+		if d < best {
+			best, near = d, nil
+		}
+		if d == best {
 			near = append(near, n)
 		}
 	}
 	slices.SortStableFunc(near, func(a, b string) int {
-		return cmp.Or(cmp.Compare(dist[a], dist[b]), cmp.Compare(abs(len(a)-len(name)), abs(len(b)-len(name))))
+		return cmp.Compare(abs(len(a)-len(name)), abs(len(b)-len(name)))
 	})
 	return near[:min(len(near), most)]
 }

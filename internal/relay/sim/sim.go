@@ -27,19 +27,25 @@ import (
 // A Board is a simulated header. It and its pins belong to one goroutine.
 type Board struct {
 	dir   string
-	edges *os.File // opened for the first level
+	edges *os.File
 }
 
 // Open returns the board in dir, which is created if it is missing.
 func Open(dir string) (*Board, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	err := os.MkdirAll(dir, 0o755)
+	if err != nil {
 		return nil, fmt.Errorf("simulated pins: %w", err)
 	}
-	return &Board{dir: dir}, nil
+	b := &Board{dir: dir}
+	b.edges, err = os.OpenFile(filepath.Join(dir, "edges.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("simulated pins: %w", err)
+	}
+	return b, nil
 }
 
 // Pin returns the pin of that name, GPIO17, 17 or P1_11, or nil if there is
-// none. It moves nothing and makes no file yet.
+// none. It moves nothing and makes no file for it yet.
 func (b *Board) Pin(name string) gpio.PinOut {
 	proper, ok := header.Proper(name)
 	if !ok {
@@ -56,13 +62,6 @@ func (b *Board) About() string { return "simulated in " + b.dir }
 
 // record appends one line to edges.log.
 func (b *Board) record(pin string, level byte) error {
-	if b.edges == nil {
-		f, err := os.OpenFile(filepath.Join(b.dir, "edges.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-		if err != nil {
-			return err
-		}
-		b.edges = f
-	}
 	line := strconv.AppendInt(make([]byte, 0, 32), time.Now().UnixNano(), 10)
 	line = append(line, ' ')
 	line = append(line, pin...)

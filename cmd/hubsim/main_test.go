@@ -304,12 +304,13 @@ func TestServeRefuses(t *testing.T) {
 	bad := filepath.Join(dir, "bad.key")
 	must(t, os.WriteFile(bad, []byte("secret"), 0o600))
 	for want, args := range map[string][]string{
-		"loopback":    {"serve", "--control", "0.0.0.0:0"},
-		"--control":   {"serve", "--control", "8880"},
-		"bad.key":     {"serve", "--group-key-file", bad},
-		"address":     {"serve", "--listen", "nowhere.invalid", "--hub-port", "0", "--dps-port", "0", "--control", "127.0.0.1:0"},
-		"is \"hubsim": {"device", "list", "--control", "127.0.0.1:1"},
-		"required":    {"c2d", "send"},
+		"loopback":       {"serve", "--control", "0.0.0.0:0"},
+		"--control":      {"serve", "--control", "8880"},
+		"bad.key":        {"serve", "--group-key-file", bad},
+		"address":        {"serve", "--listen", "nowhere.invalid", "--hub-port", "0", "--dps-port", "0", "--control", "127.0.0.1:0"},
+		"is \"hubsim":    {"device", "list", "--control", "127.0.0.1:1"},
+		"required":       {"c2d", "send"},
+		"without a port": {"serve", "--hub", "localhost:8883"},
 	} {
 		cmd := command(io.Discard, t.Output())
 		if args[0] == "serve" {

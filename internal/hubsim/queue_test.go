@@ -194,6 +194,30 @@ func TestH34QoS0(t *testing.T) {
 	})
 }
 
+// TestH34PacketIDs: ids go round without 0, and without those that wait for
+// their PUBACK.
+func TestH34PacketIDs(t *testing.T) {
+	inBubble(t, hubsim.Options{}, func(t *testing.T, c *cloud) {
+		cl := c.connect()
+		cl.subscribe(1, c2d)
+		next := func(want uint16) {
+			t.Helper()
+			c.c2d("x")
+			if m := cl.message(); m.MessageID != want {
+				t.Errorf("packet id %d, want %d", m.MessageID, want)
+			}
+		}
+		c.SetLastPacketID(dev, 65534)
+		next(65535)
+		next(1)
+		cl.puback(65535)
+		cl.quiet(time.Millisecond)
+		c.SetLastPacketID(dev, 65534)
+		next(65535)
+		next(2)
+	})
+}
+
 func TestH35Keys(t *testing.T) {
 	const to = "%24.to=%2Fdevices%2Frpi-0001%2Fmessages%2Fdevicebound"
 	for want, m := range map[string]hubsim.C2D{

@@ -330,14 +330,16 @@ func TestOversizedPacket(t *testing.T) {
 
 func TestMalformedPackets(t *testing.T) {
 	for _, raw := range []string{
-		"\x32\x04\x00\x40ab",           // a topic longer than its packet
-		"\x82\x08\x00\x01\x00\x20abcd", // the same in a SUBSCRIBE
-		"\x80\x05\x00\x01\x00\x00\x00", // SUBSCRIBE without its flags
-		"\x82\x02\x00\x01",             // SUBSCRIBE to nothing
-		"\x82\x05\x00\x00\x00\x00\x00", // SUBSCRIBE with packet id 0
-		"\xa2\x02\x00\x01",             // UNSUBSCRIBE from nothing
-		"\x40\x01\x01",                 // half a packet id
-		"\xc0\x80\x80\x80\x80\x00",     // a length of five bytes
+		"\x32\x04\x00\x40ab",                      // a topic longer than its packet
+		"\x82\x08\x00\x01\x00\x20abcd",            // the same in a SUBSCRIBE
+		"\x80\x05\x00\x01\x00\x00\x00",            // SUBSCRIBE without its flags
+		"\x82\x2c\x00\x01\x00\x27" + c2d + "\x03", // SUBSCRIBE with QoS 3
+		"\x32\x25\x00\x21" + events + "\x00\x00",  // PUBLISH with QoS 1 and packet id 0
+		"\x82\x02\x00\x01",                        // SUBSCRIBE to nothing
+		"\x82\x05\x00\x00\x00\x00\x00",            // SUBSCRIBE with packet id 0
+		"\xa2\x02\x00\x01",                        // UNSUBSCRIBE from nothing
+		"\x40\x01\x01",                            // half a packet id
+		"\xc0\x80\x80\x80\x80\x00",                // a length of five bytes
 		"\xc1\x00", "\x00\x00", "\xf0\x00", "\x20\x02\x00\x00", "\x50\x02\x00\x01",
 		"\x32\x06\x00\x01\xff\x00\x01x", // a topic that is not UTF-8
 	} {

@@ -88,7 +88,7 @@ func TestCloseEndsEverything(t *testing.T) {
 
 // TestTwoHubs: one listener plays several hubs, told apart by the username.
 func TestTwoHubs(t *testing.T) {
-	inBubble(t, hubsim.Options{Hosts: []string{"localhost", "127.0.0.1"}}, func(t *testing.T, c *cloud) {
+	inBubble(t, hubsim.Options{Hosts: []string{"LocalHost", "127.0.0.1"}}, func(t *testing.T, c *cloud) {
 		must(t, c.AddDevice(hubsim.Device{ID: "there", Hub: "127.0.0.1", Key: key(t, keyText)}))
 		for hub, want := range map[string]int{"127.0.0.1": 0, "localhost": 5} {
 			got := c.try(func(p *connectPacket) {

@@ -32,8 +32,8 @@ type conn struct {
 
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if err == nil {
-		err = c.frames.check(p[:n])
+	if tooLarge := c.frames.check(p[:n]); tooLarge != nil {
+		return 0, c.report(tooLarge) // with n > 0 a reader would overlook it
 	}
 	return n, c.report(err)
 }

@@ -18,12 +18,11 @@ package hub
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"time"
-
-	"crypto/x509"
 
 	"tasmota-azd/internal/token"
 )

@@ -21,6 +21,8 @@ const (
 	// hangs if the link is lost at that moment.
 	handWithin  = time.Second
 	quietWithin = 5 * time.Second // for paho's goroutines to end once the connection is closed
+
+	renewFrom, renewTo = 0.75, 0.85 // of the life of a token, at random: a fleet must not renew in step
 )
 
 // A link is one connection to the hub, from CONNECT to its end. paho's client is
@@ -32,12 +34,13 @@ type link struct {
 	client mqtt.Client
 	conn   *conn
 	in     *inbox
-	signed time.Time // when its token was made
+	due    time.Time // when its token is to be renewed
 
 	ctx  context.Context // ends when the link is lost or closed; its cause says why
 	lose context.CancelCauseFunc
 
-	draining  chan struct{} // closed to ask the pump for an orderly end
+	parting   chan struct{} // closed to ask the pump for an orderly end
+	part      func()        // closes it
 	drained   chan struct{} // closed by the pump when nothing is owed any more
 	pumps     sync.WaitGroup
 	connected bool
@@ -71,18 +74,29 @@ func (c *Client) dialError(id Identity, err error) error {
 
 func (c *Client) newLink(ctx context.Context, id Identity, raw net.Conn) *link {
 	l := &link{
-		id:       id,
-		user:     username(id.Host, id.DeviceID, c.opts.ClientType),
-		prefix:   inboundPrefix(id.DeviceID),
-		in:       newInbox(),
-		signed:   time.Now(),
-		draining: make(chan struct{}),
-		drained:  make(chan struct{}),
+		id:      id,
+		user:    username(id.Host, id.DeviceID, c.opts.ClientType),
+		prefix:  inboundPrefix(id.DeviceID),
+		in:      newInbox(),
+		parting: make(chan struct{}),
+		drained: make(chan struct{}),
 	}
+	l.part = sync.OnceFunc(func() { close(l.parting) })
 	l.ctx, l.lose = context.WithCancelCause(ctx)
 	l.conn = &conn{Conn: raw, lost: func(err error) { l.lose(lostError(err)) }}
 	l.client = mqtt.NewClient(c.mqttOptions(l))
 	return l
+}
+
+// sign makes the token for a login at this moment, and settles when it is to be
+// renewed. An expiry is a whole second, which matters for the short tokens of
+// tests.
+func (c *Client) sign(l *link) string {
+	now := c.opts.Now()
+	expiry := now.Add(c.opts.TokenTTL).Truncate(time.Second)
+	life := float64(expiry.Sub(now))
+	l.due = time.Now().Add(time.Duration(life * (renewFrom + (renewTo-renewFrom)*c.chance())))
+	return token.Hub(l.id.Key, l.id.Host, l.id.DeviceID, expiry)
 }
 
 // mqttOptions sets up paho for one connection without a second try. All handlers
@@ -98,7 +112,7 @@ func (c *Client) mqttOptions(l *link) *mqtt.ClientOptions {
 	o.SetCleanSession(false)
 	o.SetClientID(l.id.DeviceID)
 	o.SetUsername(l.user)
-	o.SetPassword(token.Hub(l.id.Key, l.id.Host, l.id.DeviceID, c.opts.Now().Add(c.opts.TokenTTL)))
+	o.SetPassword(c.sign(l))
 	o.SetKeepAlive(c.opts.KeepAlive)
 	o.SetPingTimeout(min(10*time.Second, c.opts.KeepAlive/3))
 	o.SetWriteTimeout(handWithin)

@@ -31,12 +31,12 @@ func (p *pump) run() {
 	prefix := outboundPrefix(p.link.id.DeviceID)
 	late := time.NewTimer(pubackWithin)
 	defer late.Stop()
-	draining := p.link.draining
+	parting := p.link.parting
 	for p.link.ctx.Err() == nil {
-		p.acknowledge()
+		p.confirm() // first, as it makes room to publish
 		p.publish(prefix)
-		p.confirm()
-		if draining == nil && p.idle() {
+		p.acknowledge()
+		if parting == nil && p.idle() {
 			close(p.link.drained)
 			break
 		}
@@ -54,8 +54,8 @@ func (p *pump) run() {
 		case <-confirmed:
 		case <-late.C:
 			p.link.lose(lostError(errNoPuback))
-		case <-draining:
-			draining = nil
+		case <-parting:
+			parting = nil
 		}
 	}
 	p.out.rewind(p.arrived)
@@ -68,8 +68,9 @@ func (p *pump) acknowledge() {
 	}
 }
 
-// publish sends what may be sent. If paho is too busy to take a message, the
-// loop comes back for it.
+// publish sends what may be sent, and the acknowledgements that are due between:
+// they are not urgent, but a long queue must not hold them up. If paho is too
+// busy to take a message, the loop comes back for it.
 func (p *pump) publish(prefix string) {
 	for t, ok := p.out.next(); ok; t, ok = p.out.next() {
 		token := p.link.client.Publish(encode(prefix, t), 1, false, t.Body)

@@ -7,7 +7,6 @@ import (
 )
 
 const (
-	renewFrom, renewTo = 0.75, 0.85 // of the life of a token
 	// partWithin bounds how long a session whose token is used up waits for
 	// acknowledgements in both directions; stopWithin when the daemon stops.
 	partWithin = 5 * time.Second
@@ -30,21 +29,21 @@ func (r *run) session(ctx context.Context) error {
 	}
 	r.begin(l)
 	err = r.serve(ctx, l)
+	if errors.Is(err, errTokenDue) {
+		r.out.hold()
+		l.drain(ctx, min(partWithin, r.opts.TokenTTL/10))
+	}
 	switch {
 	case ctx.Err() != nil:
-		l.drain(stopWithin)
+		r.out.open()
+		l.drain(context.WithoutCancel(ctx), stopWithin)
 		l.close(true)
-	case errors.Is(err, errTokenDue):
-		r.out.hold()
-		if l.drain(min(partWithin, r.opts.TokenTTL/10)); l.ctx.Err() != nil {
-			err = context.Cause(l.ctx)
-			l.close(false)
-			return err
-		}
+	case l.ctx.Err() != nil:
+		err = context.Cause(l.ctx)
+		l.close(false)
+	default:
 		r.parted = time.Now()
 		l.close(true)
-	default:
-		l.close(false)
 	}
 	return err
 }
@@ -52,9 +51,7 @@ func (r *run) session(ctx context.Context) error {
 // serve hands events to the device, one after the other, while the pump sends
 // what the device has to say.
 func (r *run) serve(ctx context.Context, l *link) error {
-	ttl := float64(r.opts.TokenTTL)
-	due := l.signed.Add(time.Duration(ttl * (renewFrom + (renewTo-renewFrom)*r.chance())))
-	renew := time.NewTimer(time.Until(due))
+	renew := time.NewTimer(time.Until(l.due))
 	defer renew.Stop()
 	var next Event // a Message, taken from the inbox and not yet by the device
 	for {
@@ -107,15 +104,16 @@ func (r *run) take(l *link) Event {
 }
 
 // drain waits until what was sent is acknowledged, and what the device has been
-// given as well, but no longer than most. New messages stay in the inbox
+// given as well, but no longer than most or ctx. New messages stay in the inbox
 // unacknowledged: the hub delivers them in the next session.
-func (l *link) drain(most time.Duration) {
-	close(l.draining)
+func (l *link) drain(ctx context.Context, most time.Duration) {
+	l.part()
 	timer := time.NewTimer(most)
 	defer timer.Stop()
 	select {
 	case <-l.drained:
 	case <-l.ctx.Done():
+	case <-ctx.Done():
 	case <-timer.C:
 	}
 }

@@ -179,6 +179,45 @@ func TestWhoIsBelieved(t *testing.T) {
 	}
 }
 
+// TestBestIsTaken: of those that agree, the one with the smallest error.
+func TestBestIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sample := func(offset, err time.Duration) func() (clock.Sample, error) {
+			return func() (clock.Sample, error) { return clock.Sample{Offset: offset, Error: err}, nil }
+		}
+		w := newWorld(map[string]func() (clock.Sample, error){
+			"a": sample(long+400*time.Millisecond, 500*time.Millisecond), "b": sample(long, 5*time.Millisecond)})
+		good := w.servers["b"]
+		w.servers["b"] = func() (clock.Sample, error) {
+			time.Sleep(time.Second) // it comes second
+			return good()
+		}
+		c := clock.New(w.options("a", "b"))
+		run(t, c)
+		pass(time.Second)
+		if ahead(c) != long {
+			t.Errorf("ahead by %v, want %v", ahead(c), long)
+		}
+	})
+}
+
+// TestAloneAndUnsteady: a lone answer that changes is never believed.
+func TestAloneAndUnsteady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		w := newWorld(map[string]func() (clock.Sample, error){"b": refuse, "c": refuse, "a": func() (clock.Sample, error) {
+			n++
+			return off(long + time.Duration(n)*time.Minute)()
+		}})
+		c := clock.New(w.options("a", "b", "c"))
+		run(t, c)
+		pass(time.Hour)
+		if source, _, ok := c.Proven(); ok {
+			t.Errorf("proven by %s", source)
+		}
+	})
+}
+
 func TestOutvotedServerIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(map[string]func() (clock.Sample, error){"a": off(long), "b": off(long), "c": off(long + 3*time.Minute), "d": off(long), "e": nil})
@@ -237,6 +276,41 @@ func ended(t *testing.T) context.Context {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errEnded)
 	return ctx
+}
+
+// TestRetriesBeginAnew: a round that proves something ends the growing pauses.
+func TestRetriesBeginAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(map[string]func() (clock.Sample, error){"a": refuse})
+		c := clock.New(w.options("a"))
+		run(t, c)
+		pass(10 * time.Second) // asked at 0, 2, 6
+		w.set("a", off(long))
+		pass(10 * time.Second) // at 14
+		w.set("a", refuse)
+		pass(time.Hour) // an hour later, and 2, 6, 14 seconds after that
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if got, want := w.at[4:7], []time.Duration{3614 * time.Second, 3616 * time.Second, 3620 * time.Second}; !slices.Equal(got, want) {
+			t.Errorf("asked at %v, want %v", got, want)
+		}
+	})
+}
+
+// TestBetterWitness: that servers vouch for what was the system's word is news.
+func TestBetterWitness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(map[string]func() (clock.Sample, error){"a": refuse})
+		o := w.options("a")
+		o.Floor = w.start
+		o.Synchronised = func(context.Context) (bool, error) { return true, nil }
+		run(t, clock.New(o))
+		w.set("a", off(0))
+		pass(time.Hour)
+		if !strings.Contains(w.log.String(), `level=INFO msg="time proven again" source=a`) {
+			t.Errorf("logged %s", w.log)
+		}
+	})
 }
 
 func TestWaitEndsWithProof(t *testing.T) {

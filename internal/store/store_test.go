@@ -254,6 +254,36 @@ func TestSaveFails(t *testing.T) {
 	}
 }
 
+// TestSyncRemembers: what could not be synced is tried again.
+func TestSyncRemembers(t *testing.T) {
+	s, dir, _ := open(t)
+	for _, name := range []string{"a.json", "b.json"} {
+		if _, err := s.Save(name, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "a.json")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Sync(); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "a.json") {
+			t.Errorf("Sync of a lost file: %v", err)
+		}
+	}
+	if _, err := s.Save("a.json", 1); err != nil {
+		t.Error(err)
+	}
+	if err := s.Sync(); err != nil {
+		t.Error(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "b.json")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sync(); err != nil {
+		t.Errorf("Sync of nothing new: %v", err)
+	}
+}
+
 // FuzzLoad: whatever the bytes, Load neither fails nor panics, and what it
 // returns can be saved and loaded again.
 func FuzzLoad(f *testing.F) {

@@ -2,8 +2,10 @@
 //
 // A Store owns one directory, readable by its owner only, and holds a lock on
 // it, so that two daemons never work from the same state. A file is replaced
-// as a whole, by a temporary file and a rename inside an os.Root: who loses
-// power, or fills the disk, finds either the old value or the new one.
+// as a whole, by a temporary file and a rename inside an os.Root: whoever is
+// killed, or fills the disk, finds either the old value or the new one. After a
+// loss of power that is certain for what was synced; a file system that does
+// not write data before the rename may have emptied a later one.
 //
 // State is precious but never worth a daemon that does not start: what cannot
 // be read is moved out of the way with a warning, and counts as missing.

@@ -139,6 +139,9 @@ func TestControlFaultsAndLogs(t *testing.T) {
 				t.Errorf("%s: %d %s", body, status, got)
 			}
 		}
+		if status, got := c.call("POST", "/v1/faults", `{"kind":"half-open"}`+strings.Repeat(" ", 256<<10)); status != 413 {
+			t.Errorf("a large body: %d %s", status, got)
+		}
 		var logins []hubsim.Login
 		_, got = c.call("GET", "/v1/logins?device="+dev, "")
 		must(t, json.Unmarshal([]byte(got), &logins))

@@ -192,6 +192,9 @@ func TestD05KeysAndIdentity(t *testing.T) {
 				t.Errorf("%s: %+v", name, a)
 			}
 		}
+		if a := c.ask(register(group, "fleet")); a.status != 401 {
+			t.Errorf("the group's own name and key: %+v", a)
+		}
 		if a := c.ask(register(group.Derive("rpi-7"), "rpi-7")); a.status != 401 {
 			t.Errorf("a derived key where there is an individual enrollment: %+v", a)
 		}
@@ -298,6 +301,12 @@ func TestD09Again(t *testing.T) {
 		step("reset", b, "RPI-7", "deviceDataReset")
 		if q := c.Queue("RPI-7"); len(q) != 0 {
 			t.Errorf("queue after the reset: %+v", q)
+		}
+		_, err = c.Send("RPI-7", hubsim.C2D{})
+		must(t, err)
+		step("again", b, "RPI-7", "deviceDataReset")
+		if q := c.Queue("RPI-7"); len(q) != 1 {
+			t.Errorf("queue after a registration without a reset: %+v", q)
 		}
 	})
 }

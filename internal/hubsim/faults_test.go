@@ -78,6 +78,27 @@ func TestT03Delay(t *testing.T) {
 	})
 }
 
+// TestT03LanesAreApart: a PUBACK does not wait for another packet that is held
+// longer.
+func TestT03LanesAreApart(t *testing.T) {
+	inBubble(t, hubsim.Options{}, func(t *testing.T, c *cloud) {
+		cl := c.connect()
+		must(t, c.Inject(hubsim.Fault{Kind: hubsim.Delay, Delay: 10 * time.Second}))
+		cl.send(packets.NewControlPacket(packets.Pingreq))
+		synctest.Wait()
+		must(t, c.Inject(hubsim.Fault{Kind: hubsim.DelayPuback, Delay: 3 * time.Second}))
+		cl.publish(1, events, "x")
+		cl.quiet(3*time.Second - time.Millisecond)
+		if p, ok := cl.next().(*packets.PubackPacket); !ok {
+			t.Errorf("got %v", p)
+		}
+		cl.quiet(7*time.Second - 2*time.Millisecond)
+		if p, ok := cl.next().(*packets.PingrespPacket); !ok {
+			t.Errorf("got %v", p)
+		}
+	})
+}
+
 // TestT03IgnoreConnect: CONNECT is taken and never answered, and the device
 // sees no end.
 func TestT03IgnoreConnect(t *testing.T) {

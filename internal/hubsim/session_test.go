@@ -335,6 +335,7 @@ func TestMalformedPackets(t *testing.T) {
 		"\x80\x05\x00\x01\x00\x00\x00",            // SUBSCRIBE without its flags
 		"\x82\x2c\x00\x01\x00\x27" + c2d + "\x03", // SUBSCRIBE with QoS 3
 		"\x32\x25\x00\x21" + events + "\x00\x00",  // PUBLISH with QoS 1 and packet id 0
+		"\x80\x2c\x00\x01\x00\x27" + c2d + "\x01", // SUBSCRIBE without its flags
 		"\x82\x02\x00\x01",                        // SUBSCRIBE to nothing
 		"\x82\x05\x00\x00\x00\x00\x00",            // SUBSCRIBE with packet id 0
 		"\xa2\x02\x00\x01",                        // UNSUBSCRIBE from nothing

@@ -95,6 +95,7 @@ func TestRestartOfCleanSession(t *testing.T) {
 		c := open(t, dir, hubsim.Options{})
 		must(t, c.CreateDevice(dev, "", keyText))
 		c.connect(clean).subscribe(1, c2d)
+		synctest.Wait()
 		c = open(t, dir, hubsim.Options{})
 		c.c2d("x")
 		c.connect().quiet(time.Second)
@@ -130,6 +131,23 @@ func TestStateFileModeAndDamage(t *testing.T) {
 		must(t, os.WriteFile(path, []byte(`{"devices":[{`), 0o600))
 		if _, err := hubsim.Open(dir, hubsim.Options{}); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("broken state: %v", err)
+		}
+	})
+}
+
+// TestEventsFileWithAGap: what came before a line that cannot be read is not
+// mixed up with what came after it.
+func TestEventsFileWithAGap(t *testing.T) {
+	dir := t.TempDir()
+	lines := `{"seq":1,"body":"a"}` + "\n" + `{"seq":2,"bo` + "\n" + `{"seq":3,"body":"c"}` + "\n" + `{"seq":4,"body":"d"}` + "\n"
+	must(t, os.WriteFile(filepath.Join(dir, "events.jsonl"), []byte(lines), 0o600))
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, dir, hubsim.Options{})
+		if r := c.Records(); len(r) != 2 || r[0].Seq != 3 {
+			t.Errorf("records %+v", r)
+		}
+		if r, _ := c.RecordsSince(3); len(r) != 1 || string(r[0].Body) != "d" {
+			t.Errorf("records since 3: %+v", r)
 		}
 	})
 }

@@ -25,14 +25,20 @@ func (ss *session) subscribe(p *packets.SubscribePacket) error {
 			return fmt.Errorf("SUBSCRIBE with QoS %d", p.Qoss[i])
 		}
 	}
-	return ss.sim.change(func() error {
+	err := ss.sim.change(func() error {
 		for i, f := range p.Topics {
 			ack.ReturnCodes = append(ack.ReturnCodes, ss.grant(f, min(p.Qoss[i], 1)))
 		}
-		ss.send(ack)
-		ss.sim.deliver(ss.dev)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	ss.sim.mu.Lock() // what is acknowledged is kept by now
+	defer ss.sim.mu.Unlock()
+	ss.send(ack)
+	ss.sim.deliver(ss.dev)
+	return nil
 }
 
 // grant notes a subscription and returns its code: QoS 2 is granted as 1

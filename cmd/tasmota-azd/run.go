@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -37,7 +39,7 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 	for _, w := range cfg.Warnings {
 		log.Warn("configuration: " + w)
 	}
-	st, err := store.Open(cfg.StateDir, log.With("part", "store"))
+	st, err := store.Open(stateDir(cfg), log.With("part", "store"))
 	if err != nil {
 		return err
 	}
@@ -48,6 +50,15 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 	}
 	defer close(d.bank, log)
 	return d.serve(ctx)
+}
+
+// stateDir is the directory that systemd made for the unit (StateDirectory= in
+// systemd.exec(5)), or else the one of the file.
+func stateDir(cfg config.Config) string {
+	if dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); dir != "" {
+		return dir
+	}
+	return cfg.StateDir
 }
 
 // serve runs the parts until ctx ends: the device's loop first, which finishes what

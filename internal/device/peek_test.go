@@ -12,10 +12,7 @@ import (
 // peek reads the saved state beside the running daemon.
 func peek(t *testing.T, dir string) device.State {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(dir, device.StateFile+".json"))
-	if err != nil {
-		data, err = os.ReadFile(filepath.Join(dir, device.StateFile))
-	}
+	data, err := os.ReadFile(filepath.Join(dir, device.StateFile))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -153,7 +153,7 @@ func (b *bench) stop() {
 		b.t.Fatal(err)
 	}
 	if status != 0 {
-		b.t.Errorf("exit status %d after SIGTERM, want 0", status)
+		b.t.Errorf("exit status %d after SIGTERM, want 0 (%v)", status, b.d.Err())
 	}
 }
 

@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -123,10 +122,7 @@ func TestProvisioningRefusedIsExplained(t *testing.T) {
 	config := b.dpsConfig()
 	b.check(b.cloud.Inject(hubsim.Fault{Kind: hubsim.RefuseRegister, Code: http.StatusNotFound}))
 	b.start(config)
-	line := b.waitLog("WARN", "part=", "enroll")
-	if !strings.Contains(line, "404") {
-		t.Errorf("the line does not say what DPS answered: %s", line)
-	}
+	b.waitLog("ERROR", "no enrollment", "404", "create an individual enrollment")
 	if got := b.level("GPIO17"); got != "0" {
 		t.Errorf("level %s while DPS refuses", got)
 	}

@@ -128,6 +128,9 @@ func (d *Daemon) Wait() (int, error) {
 	}
 }
 
+// Err says how a daemon that has ended did so; nil for exit status 0.
+func (d *Daemon) Err() error { return d.err }
+
 // Stop ends the daemon with SIGTERM and returns its exit status.
 func (d *Daemon) Stop() (int, error) {
 	select {

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"tasmota-azd/internal/hubsim"
+	"tasmota-azd/test/lab"
+)
+
+// measureCommands measures commands one at a time, then as many as go, and at last
+// the memory of programs that have worked and rest again.
+func measureCommands(ctx context.Context, s *stage, o options, r *report) error {
+	running, err := s.startBoth(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range s.both() { // what is done only once is done before
+		if _, err := c.latencies(ctx, "warm", o.single/10); err != nil {
+			return err
+		}
+	}
+	if err := measureLatency(ctx, s, o, r); err != nil {
+		return err
+	}
+	if err := measureRate(ctx, s, o, r, running); err != nil {
+		return err
+	}
+	all := figure{name: "RSS at rest after all that", unit: mebibytes}
+	own := figure{name: "  of which anonymous", unit: mebibytes}
+	if err := running.weigh(ctx, o.settle, &all, &own); err != nil {
+		return err
+	}
+	r.figures = append(r.figures, all, own)
+	return running.stop()
+}
+
+func measureLatency(ctx context.Context, s *stage, o options, r *report) error {
+	figures := []figure{
+		{name: "command to pin, p50", unit: milliseconds, within: 1.3},
+		{name: "command to pin, p99", unit: milliseconds, within: 1.3},
+		{name: "command to answer, p50", unit: milliseconds, within: 1.3},
+		{name: "command to answer, p99", unit: milliseconds, within: 1.3},
+	}
+	for i := range o.rounds {
+		for _, c := range s.both() {
+			all, err := c.latencies(ctx, fmt.Sprintf("single-%d", i), o.single)
+			if err != nil {
+				return err
+			}
+			for j, value := range []float64{
+				percentile(all, 50, toPin), percentile(all, 99, toPin),
+				percentile(all, 50, toAnswer), percentile(all, 99, toAnswer),
+			} {
+				figures[j].add(c.device, value)
+			}
+		}
+	}
+	r.figures = append(r.figures, figures...)
+	return nil
+}
+
+// A latency is what one command took, from the call that puts it into the hub's queue.
+type latency struct {
+	pin    time.Duration // to the level in edges.log
+	answer time.Duration // to the answer's arrival at the hub
+}
+
+func toPin(l latency) float64    { return float64(l.pin) }
+func toAnswer(l latency) float64 { return float64(l.answer) }
+
+// latencies sends n commands. Each finds the program at rest: the hub has the answer
+// to the one before, and its PUBACK.
+func (c *contender) latencies(ctx context.Context, name string, n int) ([]latency, error) {
+	before, err := lab.Edges(c.pins())
+	if err != nil {
+		return nil, err
+	}
+	sent := make([]time.Time, n)
+	answered := make([]time.Time, n)
+	for i := range n {
+		sent[i] = time.Now()
+		answered[i], err = c.command(ctx, fmt.Sprintf("%s-%d", name, i))
+		if err != nil {
+			return nil, err
+		}
+	}
+	edges, err := lab.Edges(c.pins())
+	if err != nil {
+		return nil, err
+	}
+	if edges = edges[len(before):]; len(edges) != n {
+		return nil, fmt.Errorf("%s drove %d levels for %d commands", c.device, len(edges), n)
+	}
+	all := make([]latency, n)
+	for i := range all {
+		all[i] = latency{pin: edges[i].At.Sub(sent[i]), answer: answered[i].Sub(sent[i])}
+	}
+	return all, nil
+}
+
+// command sends one, returns when its answer came, and waits for its PUBACK.
+func (c *contender) command(ctx context.Context, id string) (answered time.Time, err error) {
+	_, seq := c.stage.cloud.RecordsSince(^uint64(0))
+	if err := c.send(id); err != nil {
+		return time.Time{}, err
+	}
+	err = c.wait(ctx, "an answer", func() bool {
+		var fresh []hubsim.Record
+		fresh, seq = c.stage.cloud.RecordsSince(seq)
+		for _, r := range fresh {
+			if r.Device == c.device && r.System["correlation-id"] == id {
+				answered = r.Enqueued
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	return answered, c.completed(ctx)
+}
+
+func measureRate(ctx context.Context, s *stage, o options, r *report, running pair) error {
+	rate := figure{name: "commands per second", unit: perSecond, within: 1.3}
+	work := figure{name: "CPU time per command", unit: microseconds}
+	hubs := figure{name: "CPU time of hub and bench per command", unit: microseconds}
+	for i := range o.rounds {
+		for _, c := range s.both() {
+			pids := []int{running[c.device].cmd.Process.Pid, os.Getpid()}
+			used := make([]time.Duration, len(pids))
+			if err := addCPU(used, pids, -1); err != nil {
+				return err
+			}
+			took, err := c.burst(ctx, fmt.Sprintf("burst-%d", i), o.burst)
+			if err != nil {
+				return err
+			}
+			if err := addCPU(used, pids, 1); err != nil {
+				return err
+			}
+			n := float64(o.burst)
+			rate.add(c.device, n/took.Seconds())
+			work.add(c.device, float64(used[0])/n)
+			hubs.add(c.device, float64(used[1])/n)
+		}
+	}
+	r.figures = append(r.figures, rate, work, hubs)
+	return nil
+}
+
+// addCPU adds to used, or takes from it, the processor time that each process has
+// used so far.
+func addCPU(used []time.Duration, pids []int, sign time.Duration) error {
+	for i, pid := range pids {
+		t, err := cpu(pid)
+		if err != nil {
+			return err
+		}
+		used[i] += sign * t
+	}
+	return nil
+}
+
+// burst sends n commands, as many at a time as the hub's queue holds (50), and
+// returns how long it took from the first to the last answer.
+func (c *contender) burst(ctx context.Context, name string, n int) (time.Duration, error) {
+	_, seq := c.stage.cloud.RecordsSince(^uint64(0))
+	sent, answered := 0, 0
+	var failed error
+	begin := time.Now()
+	end := begin
+	err := c.wait(ctx, "the last answer", func() bool {
+		for sent < n && failed == nil {
+			err := c.send(fmt.Sprintf("%s-%d", name, sent))
+			if errors.Is(err, hubsim.ErrQueueFull) {
+				break
+			}
+			failed = err
+			sent++
+		}
+		var fresh []hubsim.Record
+		fresh, seq = c.stage.cloud.RecordsSince(seq)
+		for _, r := range fresh {
+			if r.Device == c.device && r.System["correlation-id"] != "" {
+				answered++
+				end = r.Enqueued
+			}
+		}
+		return answered == n || failed != nil
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return 0, err
+	}
+	return end.Sub(begin), c.completed(ctx)
+}

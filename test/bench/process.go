@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"tasmota-azd/test/lab"
+)
+
+// A process is a running contender. Its log goes to a file, as a journal would be
+// one: a pipe to this process would make it work for each line.
+type process struct {
+	cmd     *exec.Cmd
+	log     *os.File
+	started time.Time // just before exec
+	ended   chan error
+}
+
+// start runs a contender.
+func (c *contender) start() (*process, error) {
+	log, err := os.OpenFile(filepath.Join(c.dir(), "log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	p := &process{cmd: exec.Command(c.program, c.args...), log: log, ended: make(chan error, 1)}
+	p.cmd.Stderr = log
+	p.cmd.Env = append(os.Environ(), "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent", "STATE_DIRECTORY=", "NOTIFY_SOCKET=")
+	p.started = time.Now()
+	if err := p.cmd.Start(); err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	go func() { p.ended <- p.cmd.Wait() }()
+	return p, nil
+}
+
+// stop ends the process in good order.
+func (p *process) stop() error {
+	defer p.log.Close()
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		return err
+	}
+	select {
+	case err := <-p.ended:
+		return err
+	case <-time.After(lab.Patience):
+		return errors.Join(errors.New("the program does not end"), p.cmd.Process.Kill())
+	}
+}
+
+// kill ends the process as a power cut would.
+func (p *process) kill() error {
+	defer p.log.Close()
+	if err := p.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	<-p.ended // it says that a signal ended it
+	return nil
+}
+
+// A memory is what a process has of the machine's, in bytes.
+type memory struct {
+	resident  float64 // VmRSS
+	anonymous float64 // RssAnon: its own, not pages of its file
+}
+
+// memory reads /proc/PID/status.
+func (p *process) memory() (memory, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return memory{}, err
+	}
+	return parseStatus(string(text))
+}
+
+// parseStatus finds "VmRSS:	   11296 kB" and "RssAnon:".
+func parseStatus(text string) (m memory, err error) {
+	for name, to := range map[string]*float64{"VmRSS:": &m.resident, "RssAnon:": &m.anonymous} {
+		_, rest, ok := strings.Cut(text, "\n"+name)
+		value, _, unit := strings.Cut(rest, " kB\n")
+		kib, err := strconv.ParseUint(strings.TrimSpace(value), 10, 32)
+		if !ok || !unit || err != nil {
+			return memory{}, fmt.Errorf("no %s in a process's status", name)
+		}
+		*to = float64(kib) * 1024
+	}
+	return m, nil
+}
+
+// cpu is the processor time that a process has used.
+func cpu(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	return parseStat(text)
+}
+
+// parseStat adds utime and stime, fields 14 and 15 of proc_pid_stat(5), which count
+// hundredths of a second. The name in field 2 may hold blanks and parentheses.
+func parseStat(text []byte) (time.Duration, error) {
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	if len(fields) < 13 {
+		return 0, errors.New("a process's stat is too short")
+	}
+	var sum time.Duration
+	for _, f := range fields[11:13] {
+		ticks, err := strconv.ParseUint(string(f), 10, 63)
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(ticks) * 10 * time.Millisecond
+	}
+	return sum, nil
+}

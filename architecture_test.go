@@ -112,7 +112,7 @@ func TestPackagesSayWhatTheyOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range strings.Fields(string(out)) {
+	for p := range strings.FieldsSeq(string(out)) {
 		t.Errorf("%s has no package comment", p)
 	}
 }
@@ -120,7 +120,7 @@ func TestPackagesSayWhatTheyOwn(t *testing.T) {
 // admitted reports whether a package of this module may import imp. A package
 // below a door, such as internal/relay/sim, may use it as well.
 func admitted(name, imp string) bool {
-	for _, d := range strings.Fields(door(imp)) {
+	for d := range strings.FieldsSeq(door(imp)) {
 		if name == d || strings.HasPrefix(name, d+"/") {
 			return true
 		}

@@ -122,11 +122,11 @@ func (in *Interpreter) optionList() string {
 // optionWords returns the options as Status 3 shows them: 32 switches to a
 // word, the numbers as bytes (language reference, 4).
 func (s Settings) optionWords() []string {
-	var numbers string
+	var numbers strings.Builder
 	for i := firstNumber; i <= lastNumber; i++ {
-		numbers += fmt.Sprintf("%02X", s.option(i))
+		numbers.WriteString(fmt.Sprintf("%02X", s.option(i)))
 	}
-	words := []string{s.optionWord(0), numbers}
+	words := []string{s.optionWord(0), numbers.String()}
 	for first := lastNumber + 1; first < optionCount; first += 32 {
 		words = append(words, s.optionWord(first))
 	}

@@ -49,7 +49,7 @@ func TestEndpoints(t *testing.T) {
 // TestDeviceIDs goes through all of ASCII (azure-iot contract, section 1.2).
 func TestDeviceIDs(t *testing.T) {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.%_*?!(),:=@$'"
-	for r := rune(0); r < 0x100; r++ {
+	for r := range rune(0x100) {
 		why := config.DeviceID("a" + string(r))
 		if (why == "") != strings.ContainsRune(allowed, r) {
 			t.Errorf("%q: %q", r, why)
@@ -64,7 +64,7 @@ func TestDeviceIDs(t *testing.T) {
 // 7.1), at the end and before it.
 func TestRegistrationIDs(t *testing.T) {
 	const last = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
-	for r := rune(0); r < 0x100; r++ {
+	for r := range rune(0x100) {
 		if why := config.RegistrationID("a" + string(r)); (why == "") != strings.ContainsRune(last, r) {
 			t.Errorf("%q at the end: %q", r, why)
 		}

@@ -305,7 +305,8 @@ func TestKeysStayInside(t *testing.T) {
 		b.Log.Info("all", "err", err, "identity", got, "options", *b.Options)
 		fmt.Fprintf(b.log, "%v %+v %#v", i, *i, *i)
 
-		all := b.log.String()
+		var all strings.Builder
+		all.WriteString(b.log.String())
 		files, err := filepath.Glob(filepath.Join(b.dir, "*"))
 		if err != nil || len(files) < 2 {
 			t.Fatalf("files %v, %v", files, err)
@@ -315,11 +316,11 @@ func TestKeysStayInside(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			all += string(text)
+			all.WriteString(string(text))
 		}
 		for _, secret := range []string{groupKey[:16], derivedKey[:16], "SharedAccessSignature", "242 43 43 20", "f22b2b14", "091434854c", "9 20 52 133"} {
-			if strings.Contains(all, secret) {
-				t.Errorf("%q in %s", secret, all)
+			if strings.Contains(all.String(), secret) {
+				t.Errorf("%q in %s", secret, all.String())
 			}
 		}
 	})

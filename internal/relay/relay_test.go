@@ -79,12 +79,12 @@ func TestLevels(t *testing.T) {
 					t.Errorf("Set(%v): %v, On %v", on, err, b.On(0))
 				}
 			}
-			got := ""
+			var got strings.Builder
 			for _, l := range p.levels {
-				got += l.String()[:1]
+				got.WriteString(l.String()[:1])
 			}
-			if got != tt.want {
-				t.Errorf("drove %s, want %s", got, tt.want)
+			if got.String() != tt.want {
+				t.Errorf("drove %s, want %s", got.String(), tt.want)
 			}
 		})
 	}

@@ -13,9 +13,9 @@ import (
 func faultCommand(c *client) *cobra.Command {
 	cmd := &cobra.Command{Use: "fault", Short: "Let something go wrong"}
 	cmd.AddCommand(faultAdd(c), faultList(c), faultClear(c), faultReassign(c),
-		deviceAct(c, "kick", "Close the connection of a device", "POST", "/kick", "closed the connection of %s"),
-		deviceAct(c, "reset", "End the connection of a device with a TCP reset", "POST", "/reset", "reset the connection of %s"),
-		deviceAct(c, "freeze", "Lose all that a connection carries, and show no end of it", "POST", "/freeze", "froze the connection of %s"),
+		deviceAct(c, "kick", "Close the connection of a device", "POST", "/kick", "%s has no connection any more"),
+		deviceAct(c, "reset", "End the connection of a device with a TCP reset", "POST", "/reset", "%s has no connection any more"),
+		deviceAct(c, "freeze", "Lose all that a connection carries, and show no end of it", "POST", "/freeze", "the connection of %s, if it has one, is frozen"),
 	)
 	return cmd
 }

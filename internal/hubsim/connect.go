@@ -29,7 +29,7 @@ type Login struct {
 	Why        string    `json:"why"`  // reason of a refusal; the device is not told
 	Clean      bool      `json:"clean"`
 	KeepAlive  int       `json:"keepAlive"` // in seconds
-	Expiry     time.Time `json:"expiry"`    // of the token
+	Expiry     time.Time `json:"expiry"`    // of the token, whether good or not; zero without one
 	ClientType string    `json:"clientType,omitempty"`
 	ModelID    string    `json:"modelId,omitempty"`
 	Present    bool      `json:"sessionPresent"`
@@ -133,6 +133,11 @@ func (a *attempt) refuse(code int, why error) {
 // username, then all that needs the registry. A refusal has a code.
 func (a *attempt) judge() (*session, int, error) {
 	c := a.packet
+	user, err := parseUsername(c.Username, c.ClientIdentifier)
+	a.login.Host, a.login.ClientType, a.login.ModelID = user.host, user.clientType, user.modelID
+	if claims, err := token.Parse(string(c.Password)); err == nil {
+		a.login.Expiry = claims.Expiry
+	}
 	if f, ok := a.sim.faults.take(RefuseConnect, c.ClientIdentifier); ok {
 		return nil, f.Code, errors.New("a fault was asked for")
 	}
@@ -145,11 +150,9 @@ func (a *attempt) judge() (*session, int, error) {
 	if c.ProtocolName != "MQTT" || c.ProtocolVersion != 4 {
 		return nil, packets.ErrRefusedBadProtocolVersion, fmt.Errorf("protocol %s level %d", c.ProtocolName, c.ProtocolVersion)
 	}
-	user, err := parseUsername(c.Username, c.ClientIdentifier)
 	if err != nil {
 		return nil, packets.ErrRefusedNotAuthorised, err
 	}
-	a.login.Host, a.login.ClientType, a.login.ModelID = user.host, user.clientType, user.modelID
 	will, err := a.will()
 	if err != nil {
 		return nil, packets.ErrRefusedNotAuthorised, err
@@ -174,9 +177,7 @@ func (a *attempt) admit(user username, will *Record) (*session, error) {
 	case d.disabled:
 		return nil, errDisabled
 	}
-	claims, err := checkToken(d.key, string(a.packet.Password), user.host, d.id, s.opts.Now())
-	a.login.Expiry = claims.Expiry
-	if err != nil {
+	if err := checkToken(d.key, string(a.packet.Password), user.host, d.id, s.opts.Now()); err != nil {
 		return nil, err
 	}
 	return s.begin(d, a, will), nil
@@ -233,20 +234,19 @@ func parseUsername(name, clientID string) (username, error) {
 }
 
 // checkToken judges a password (H05 to H07, H11).
-func checkToken(k token.Key, password, host, deviceID string, now time.Time) (token.Claims, error) {
+func checkToken(k token.Key, password, host, deviceID string, now time.Time) error {
 	c, err := token.Verify(k, password)
-	if err != nil {
-		return c, err
-	}
 	switch {
+	case err != nil:
+		return err
 	case c.KeyName != "":
-		return c, fmt.Errorf("token of a policy %q: there are none", c.KeyName)
+		return fmt.Errorf("token of a policy %q: there are none", c.KeyName)
 	case !covers(c.Resource, host, deviceID):
-		return c, fmt.Errorf("token is for %q", c.Resource)
+		return fmt.Errorf("token is for %q", c.Resource)
 	case !now.Before(c.Expiry):
-		return c, fmt.Errorf("token expired %v ago", now.Sub(c.Expiry).Round(time.Second))
+		return fmt.Errorf("token expired %v ago", now.Sub(c.Expiry).Round(time.Second))
 	}
-	return c, nil
+	return nil
 }
 
 // covers reports whether resource is "{host}/devices/{id}" or a prefix of it

@@ -313,6 +313,11 @@ func TestH12Refusals(t *testing.T) {
 		if want := []int{5, 5, 3, -1, 0}; !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
+		for _, l := range c.Logins() { // what came is on record all the same
+			if l.Host != "localhost" || !l.Expiry.Equal(time.Now().Add(time.Hour)) || l.ClientType != "test/1" {
+				t.Errorf("login %+v", l)
+			}
+		}
 	})
 }
 

@@ -1,8 +1,6 @@
 package hubsim
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"net/http"
 )
 
@@ -37,13 +35,6 @@ func (s *Sim) controlCreateDevice(r *http.Request) (int, any, error) {
 	r.SetPathValue("id", in.ID)
 	_, d, err := s.controlDevice(r)
 	return http.StatusCreated, d, err
-}
-
-// NewKey makes a key of 32 bytes, in base64.
-func NewKey() string {
-	raw := make([]byte, 32)
-	rand.Read(raw) // does not fail
-	return base64.StdEncoding.EncodeToString(raw)
 }
 
 func (s *Sim) controlConnectionString(r *http.Request) (int, any, error) {

@@ -1,6 +1,8 @@
 package hubsim
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -105,6 +107,13 @@ func (s *Sim) addDevice(d Device, keyText string) error {
 		s.devices[d.ID] = n
 		return nil
 	})
+}
+
+// NewKey makes a key of 32 bytes, in base64.
+func NewKey() string {
+	raw := make([]byte, 32)
+	rand.Read(raw) // does not fail
+	return base64.StdEncoding.EncodeToString(raw)
 }
 
 // checkDeviceID applies the contract, section 1.2. "+" and "#" are wildcards

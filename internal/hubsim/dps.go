@@ -22,17 +22,20 @@ func (s *Sim) DPS() http.Handler {
 	mux.HandleFunc("/{scope}/registrations/{id}/register", s.dpsCall(http.MethodPut, RefuseRegister, s.register))
 	mux.HandleFunc("/{scope}/registrations/{id}/operations/{op}", s.dpsCall(http.MethodGet, RefusePoll, s.poll))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.dpsRefuse(w, r, &dpsError{http.StatusNotFound, 404000, "no such path", 0})
+		s.dpsRefuse(w, r, refusal(404000, "no such path"))
 	})
 	return mux
 }
 
 // A dpsError is an answer of status 300 and above (contract, section 7.5).
 type dpsError struct {
-	status, code int
-	message      string
-	retryAfter   time.Duration
+	code       int // its first three digits are the status
+	message    string
+	retryAfter time.Duration
+	why        error // not told
 }
+
+func refusal(code int, message string) *dpsError { return &dpsError{code: code, message: message} }
 
 func (e *dpsError) Error() string { return fmt.Sprintf("%d: %s", e.code, e.message) }
 
@@ -66,32 +69,32 @@ func (s *Sim) dpsCall(method string, fault FaultKind, call func(*http.Request, *
 func (s *Sim) dpsAdmit(method string, fault FaultKind, r *http.Request) (*enrollment, error) {
 	id := r.PathValue("id")
 	if f, ok := s.faults.take(fault, id); ok {
-		return nil, &dpsError{f.Code, faultCode(f.Code), "a fault was asked for", f.Delay}
+		return nil, &dpsError{code: faultCode(f.Code), message: "a fault was asked for", retryAfter: f.Delay}
 	}
 	switch {
 	case r.Method != method:
-		return nil, &dpsError{http.StatusMethodNotAllowed, 405000, "method " + r.Method, 0}
+		return nil, refusal(405000, "method "+r.Method)
 	case !apiVersion.MatchString(r.URL.Query().Get("api-version")):
-		return nil, &dpsError{http.StatusBadRequest, 400000, "api-version is missing", 0}
+		return nil, refusal(400000, "api-version is missing")
 	case !registrationID(id):
-		return nil, &dpsError{http.StatusBadRequest, 400000, "invalid registration id", 0}
+		return nil, refusal(400000, "invalid registration id")
 	case r.PathValue("scope") != s.opts.ScopeID:
-		return nil, errDPSUnauthorized
+		return nil, dpsUnauthorized(errors.New("unknown id scope"))
 	}
 	e, err := s.admits(id, r.Header.Get("Authorization"))
-	if err != nil {
-		s.log.Info("provisioning refused", "registration", id, "why", err)
-	}
 	switch {
 	case errors.Is(err, ErrUnknownEnrollment):
-		return nil, &dpsError{http.StatusNotFound, 404201, "no enrollment for this registration id", 0}
+		return nil, refusal(404201, "no enrollment for this registration id")
 	case err != nil:
-		return nil, errDPSUnauthorized
+		return nil, dpsUnauthorized(err)
 	}
 	return e, nil
 }
 
-var errDPSUnauthorized = &dpsError{http.StatusUnauthorized, 401002, "Unauthorized", 0}
+// dpsUnauthorized tells the device no more than that.
+func dpsUnauthorized(why error) error {
+	return &dpsError{code: 401002, message: "Unauthorized", why: why}
+}
 
 // faultCode is the error code that goes with a status asked for by a fault.
 func faultCode(status int) int {
@@ -155,23 +158,23 @@ func (s *Sim) enrollmentDisabled(e *enrollment) bool {
 func checkRegisterBody(r *http.Request, id string) error {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxDPSBody))
 	if err != nil {
-		return &dpsError{http.StatusRequestEntityTooLarge, 413000, "request body: " + err.Error(), 0}
+		return refusal(413000, "request body: "+err.Error())
 	}
 	if len(body) == 0 {
 		return nil
 	}
 	if ct, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); ct != "application/json" {
-		return &dpsError{http.StatusUnsupportedMediaType, 415000, "the body is not application/json", 0}
+		return refusal(415000, "the body is not application/json")
 	}
 	var in struct {
 		RegistrationID string         `json:"registrationId"`
 		Payload        map[string]any `json:"payload"`
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
-		return &dpsError{http.StatusBadRequest, 400000, "request body: " + err.Error(), 0}
+		return refusal(400000, "request body: "+err.Error())
 	}
 	if in.RegistrationID != "" && fold(in.RegistrationID) != fold(id) {
-		return &dpsError{http.StatusBadRequest, 400000, "registrationId differs from the path", 0}
+		return refusal(400000, "registrationId differs from the path")
 	}
 	return nil
 }
@@ -180,7 +183,7 @@ func checkRegisterBody(r *http.Request, id string) error {
 func (s *Sim) poll(r *http.Request, _ *enrollment) (dpsAnswer, error) {
 	op := s.operations.get(r.PathValue("op"))
 	if op == nil || fold(op.registration) != fold(r.PathValue("id")) {
-		return dpsAnswer{}, &dpsError{http.StatusNotFound, 404202, "no such operation", 0}
+		return dpsAnswer{}, refusal(404202, "no such operation")
 	}
 	op.mu.Lock()
 	defer op.mu.Unlock()
@@ -195,7 +198,7 @@ func (s *Sim) poll(r *http.Request, _ *enrollment) (dpsAnswer, error) {
 	if op.done == nil {
 		reg, err := s.assign(op.registration, op.enrollment)
 		if err != nil {
-			return dpsAnswer{}, &dpsError{http.StatusInternalServerError, 500000, err.Error(), 0}
+			return dpsAnswer{}, refusal(500000, err.Error())
 		}
 		op.done = &reg
 	}
@@ -225,13 +228,13 @@ func failMessage(code int) string {
 func (s *Sim) dpsRefuse(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*dpsError](err)
 	if !ok {
-		e = &dpsError{http.StatusInternalServerError, 500000, err.Error(), 0}
+		e = refusal(500000, err.Error())
 	}
-	s.log.Info("provisioning refused", "path", r.URL.Path, "status", e.status, "code", e.code, "message", e.message)
+	s.log.Info("provisioning refused", "path", r.URL.Path, "status", e.code/1000, "code", e.code, "message", e.message, "why", e.why)
 	if e.retryAfter > 0 {
 		w.Header().Set("Retry-After", seconds(e.retryAfter))
 	}
-	writeJSON(w, e.status, map[string]any{
+	writeJSON(w, e.code/1000, map[string]any{
 		"errorCode": e.code, "trackingId": rand.Text(), "message": e.message, "timestampUtc": s.opts.Now().UTC().Format(timeFormat),
 	})
 }

@@ -5,6 +5,7 @@ VERSION   := 0.1.0
 BUILDTIME := $(shell git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%S 2>/dev/null || echo 1970-01-01T00:00:00)
 LDFLAGS   := -s -w -X main.version=$(VERSION) -X main.buildTime=$(BUILDTIME)
 BUILD     := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+TOOL      := $(GO) tool -modfile=tools/go.mod
 SOURCES   := $(shell git ls-files '*.go' go.mod go.sum 2>/dev/null)
 DURATION  ?=
 
@@ -26,9 +27,10 @@ cross:
 
 # Everything CI runs: format, vet, staticcheck, unit tests, vectors, fuzz seeds and
 # the built binaries under the race detector, then Microsoft's SDK against hubsim.
+# gotestsum counts the skips and says what each of them misses.
 .PHONY: test
 test: lint cross all
-	scripts/test.sh ./...
+	$(TOOL) gotestsum --format pkgname-and-test-fails -- -race -timeout 15m ./...
 	$(MAKE) conformance
 
 .PHONY: lint
@@ -37,7 +39,7 @@ lint:
 	if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) fix -diff ./...
-	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	$(TOOL) staticcheck ./...
 
 .PHONY: conformance
 conformance: bin/hubsim

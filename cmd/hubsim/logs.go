@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,12 +16,20 @@ func loginsCommand(c *client) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return show(cmd.Context(), c, ofDevice("/v1/logins", device), "TIME\tCONN\tDEVICE\tHUB\tCODE\tCLEAN\tTOKEN UNTIL\tREFUSED\tENDED", func(l hubsim.Login) string {
 				return fmt.Sprintf("%s\t%d\t%s\t%s\t%d\t%t\t%s\t%s\t%s", l.Time.Format(clockTime), l.Conn, plain(l.Device), plain(l.Host), l.Code, l.Clean,
-					l.Expiry.UTC().Format(clockTime), plain(l.Why), plain(l.End))
+					moment(l.Expiry), plain(l.Why), plain(l.End))
 			})
 		},
 	}
 	cmd.Flags().StringVarP(&device, "device", "d", "", "only this device's `id`")
 	return cmd
+}
+
+// moment is a time as it is printed, and none as "-".
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(clockTime)
 }
 
 func packetsCommand(c *client) *cobra.Command {

@@ -28,8 +28,8 @@ type Login struct {
 	Code       int       `json:"code"` // of the CONNACK; -1: closed or left without one
 	Why        string    `json:"why"`  // reason of a refusal; the device is not told
 	Clean      bool      `json:"clean"`
-	KeepAlive  int       `json:"keepAlive"` // in seconds
-	Expiry     time.Time `json:"expiry"`    // of the token, whether good or not; zero without one
+	KeepAlive  int       `json:"keepAlive"`       // in seconds
+	Expiry     time.Time `json:"expiry,omitzero"` // of the token, whether good or not; zero without one
 	ClientType string    `json:"clientType,omitempty"`
 	ModelID    string    `json:"modelId,omitempty"`
 	Present    bool      `json:"sessionPresent"`

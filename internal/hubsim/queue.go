@@ -93,7 +93,7 @@ func (m C2D) check(deviceID string) error {
 		}
 	}
 	switch {
-	case size > maxC2D || len(m.topic(deviceID)) > 65535:
+	case size > maxC2D || len(m.topic(deviceID))+len("&%24.exp=")+3*len(expiryFormat) > 65535:
 		return ErrTooLarge
 	case m.TTL < 0 || m.TTL > maxTTL:
 		return fmt.Errorf("%w: a message lives at most %v", ErrInvalid, maxTTL)
@@ -106,6 +106,9 @@ func (m C2D) check(deviceID string) error {
 }
 
 func defaultTo(deviceID string) string { return "/devices/" + deviceID + "/messages/devicebound" }
+
+// expiryFormat is how a service writes $.exp.
+const expiryFormat = "2006-01-02T15:04:05.0000000Z"
 
 // topic is where the message is published, with everything but its expiry.
 func (m C2D) topic(deviceID string) string {
@@ -196,7 +199,7 @@ func (s *Sim) deliverOne(ss *session, m *message) {
 	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
 	p.TopicName, p.Payload, p.Qos = m.topic(ss.dev.id), m.Body, ss.dev.sub.QoS
 	if m.TTL > 0 {
-		p.TopicName += "&" + encodeBag([]Property{{Name: "$.exp", Value: m.expires.UTC().Format("2006-01-02T15:04:05.0000000Z")}})
+		p.TopicName += "&" + encodeBag([]Property{{Name: "$.exp", Value: m.expires.UTC().Format(expiryFormat)}})
 	}
 	if p.Qos == 0 {
 		ss.dev.complete(m)

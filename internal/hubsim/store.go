@@ -29,10 +29,11 @@ func Open(dir string, o Options) (*Sim, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	s.store = &store{path: filepath.Join(dir, stateFile)}
-	if err := s.load(); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.store.path, err)
+	path := filepath.Join(dir, stateFile)
+	if err := s.load(path); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	s.store = &store{path: path} // not before: half a state must never be written
 	var err error
 	s.events.file, err = openEvents(filepath.Join(dir, eventsFile), s.events.ring)
 	if err != nil {
@@ -153,8 +154,8 @@ func (d *device) saved() savedDevice {
 }
 
 // load reads the state file, if there is one.
-func (s *Sim) load() error {
-	data, err := os.ReadFile(s.store.path)
+func (s *Sim) load(path string) error {
+	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -184,6 +184,22 @@ func TestEventsFile(t *testing.T) {
 	})
 }
 
+// TestStateOfAnotherHub: a state that does not fit the flags is left alone.
+func TestStateOfAnotherHub(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, dir, hubsim.Options{Hosts: []string{"localhost", "other"}})
+		must(t, c.CreateDevice("a", "localhost", keyText))
+		must(t, c.CreateDevice("b", "other", keyText))
+		if _, err := hubsim.Open(dir, hubsim.Options{}); err == nil || !strings.Contains(err.Error(), `no hub is called "other"`) {
+			t.Errorf("got %v", err)
+		}
+		if d := open(t, dir, hubsim.Options{Hosts: []string{"localhost", "other"}}).Devices(); len(d) != 2 {
+			t.Errorf("devices %+v", d)
+		}
+	})
+}
+
 func TestCAOutlivesTheProcess(t *testing.T) {
 	dir := t.TempDir()
 	first, err := hubsim.LoadCA(dir, time.Now())

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,33 +22,73 @@ import (
 
 // cloud notes what the device says, in order: "ack <id>" or "<topic> <body>".
 type cloud struct {
-	said []string
-	sent []hub.Telemetry
+	mu    sync.Mutex
+	words []string
+	sent  []hub.Telemetry
 }
 
 func (c *cloud) Send(t hub.Telemetry) {
-	c.said = append(c.said, t.Topic+" "+string(t.Body))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.words = append(c.words, t.Topic+" "+string(t.Body))
 	c.sent = append(c.sent, t)
 }
 
-func (c *cloud) Ack(m hub.Message) { c.said = append(c.said, "ack "+m.ID) }
+func (c *cloud) Ack(m hub.Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.words = append(c.words, "ack "+m.ID)
+}
+
+func (c *cloud) said() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.words)
+}
+
+func (c *cloud) telemetry() []hub.Telemetry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.sent)
+}
 
 // bank is relays that note each move with its cause.
 type bank struct {
+	mu     sync.Mutex
 	on     []bool
-	moves  []string
+	noted  []string
 	broken error
 }
 
-func (b *bank) Len() int      { return len(b.on) }
-func (b *bank) On(i int) bool { return b.on[i] }
+func (b *bank) Len() int { return len(b.on) }
+
+func (b *bank) On(i int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.on[i]
+}
+
 func (b *bank) Set(i int, on bool, why cause.Cause) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.broken != nil {
 		return b.broken
 	}
 	b.on[i] = on
-	b.moves = append(b.moves, fmt.Sprintf("%d %v by %s", i+1, on, why))
+	b.noted = append(b.noted, fmt.Sprintf("%d %v by %s", i+1, on, why))
 	return nil
+}
+
+func (b *bank) moves() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.noted)
+}
+
+func (b *bank) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.broken = err
 }
 
 // A rig is a running device loop with everything around it replaced but the
@@ -55,7 +97,7 @@ type rig struct {
 	cloud  cloud
 	bank   bank
 	dir    string
-	beats  int
+	beats  atomic.Int32
 	events chan hub.Event
 	stop   context.CancelFunc
 	done   chan error
@@ -80,7 +122,7 @@ func start(t *testing.T, dir string, template string) *rig {
 			Relays: &r.bank, Settings: state.Settings, Period: 300 * time.Second, Started: time.Now(),
 		}),
 		Relays: &r.bank, Pins: []string{"GPIO17", "GPIO27"}, Store: st, State: state,
-		FullTopic: template, Beat: 10 * time.Second, Alive: func() { r.beats++ }, Log: log,
+		FullTopic: template, Beat: 10 * time.Second, Alive: func() { r.beats.Add(1) }, Log: log,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop = cancel
@@ -115,16 +157,16 @@ func TestCommandIsRunAnsweredAndAcknowledged(t *testing.T) {
 		r := start(t, t.TempDir(), "%topic%/")
 		defer r.end(t)
 		r.take(connected())
-		r.cloud = cloud{}
+		before := len(r.cloud.telemetry())
 		r.take(command("m1", "/power2", "toggle"))
-		if want := []string{`gw1/RESULT {"POWER2":"ON"}`, "ack m1"}; !slices.Equal(r.cloud.said, want) {
-			t.Errorf("device said %q, want %q", r.cloud.said, want)
+		if got, want := r.cloud.said()[before:], []string{`gw1/RESULT {"POWER2":"ON"}`, "ack m1"}; !slices.Equal(got, want) {
+			t.Errorf("device said %q, want %q", got, want)
 		}
-		if got := r.cloud.sent[0].CorrelationID; got != "m1" {
+		if got := r.cloud.telemetry()[before].CorrelationID; got != "m1" {
 			t.Errorf("answer correlates with %q, want m1", got)
 		}
-		if want := []string{"2 true by c2d m1"}; !slices.Equal(r.bank.moves, want) {
-			t.Errorf("moves %q, want %q", r.bank.moves, want)
+		if want := []string{"2 true by c2d m1"}; !slices.Equal(r.bank.moves(), want) {
+			t.Errorf("moves %q, want %q", r.bank.moves(), want)
 		}
 	})
 }
@@ -136,15 +178,15 @@ func TestMessageIsRunOnce(t *testing.T) {
 		for range 3 {
 			r.take(command("m1", "power", "toggle"))
 		}
-		if want := []string{"1 true by c2d m1"}; !slices.Equal(r.bank.moves, want) {
-			t.Errorf("moves %q, want %q", r.bank.moves, want)
+		if want := []string{"1 true by c2d m1"}; !slices.Equal(r.bank.moves(), want) {
+			t.Errorf("moves %q, want %q", r.bank.moves(), want)
 		}
-		if acks := count(r.cloud.said, "ack m1"); acks != 3 {
+		if acks := count(r.cloud.said(), "ack m1"); acks != 3 {
 			t.Errorf("%d acknowledgements, want one for each delivery", acks)
 		}
 		r.take(command("", "power", "toggle")) // without an id nothing can be recognised
 		r.take(command("", "power", "toggle"))
-		if got := len(r.bank.moves); got != 3 {
+		if got := len(r.bank.moves()); got != 3 {
 			t.Errorf("%d moves, want 3", got)
 		}
 	})
@@ -155,11 +197,11 @@ func TestMessageWithoutTopicIsAcknowledged(t *testing.T) {
 		r := start(t, t.TempDir(), "%topic%/")
 		defer r.end(t)
 		r.take(hub.Message{ID: "m1", Body: []byte("toggle")})
-		if want := []string{"ack m1"}; !slices.Equal(r.cloud.said, want) {
-			t.Errorf("device said %q, want %q", r.cloud.said, want)
+		if want := []string{"ack m1"}; !slices.Equal(r.cloud.said(), want) {
+			t.Errorf("device said %q, want %q", r.cloud.said(), want)
 		}
-		if len(r.bank.moves) != 0 {
-			t.Errorf("moves %q, want none", r.bank.moves)
+		if len(r.bank.moves()) != 0 {
+			t.Errorf("moves %q, want none", r.bank.moves())
 		}
 	})
 }
@@ -170,19 +212,20 @@ func TestBacklogIsAcknowledgedWhenItIsDone(t *testing.T) {
 		defer r.end(t)
 		r.take(command("m1", "/backlog", "power1 on;delay 20;power1 off"))
 		r.take(command("m2", "/power2", "on"))
-		if acks := count(r.cloud.said, "ack "); acks != 0 {
-			t.Errorf("%d acknowledgements while the backlog runs: %q", acks, r.cloud.said)
+		if acks := count(r.cloud.said(), "ack "); acks != 0 {
+			t.Errorf("%d acknowledgements while the backlog runs: %q", acks, r.cloud.said())
 		}
 		r.take(command("m1", "/backlog", "power1 on;delay 20;power1 off")) // the hub's lock ended
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		tail := r.cloud.said[len(r.cloud.said)-3:]
+		said := r.cloud.said()
+		tail := said[len(said)-3:]
 		if want := []string{"ack m1", "ack m2", "ack m1"}; !slices.Equal(tail, want) {
 			t.Errorf("last words %q, want %q", tail, want)
 		}
 		want := []string{"1 true by c2d m1", "2 true by c2d m2", "1 false by c2d m1"}
-		if !slices.Equal(r.bank.moves, want) {
-			t.Errorf("moves %q, want %q", r.bank.moves, want)
+		if !slices.Equal(r.bank.moves(), want) {
+			t.Errorf("moves %q, want %q", r.bank.moves(), want)
 		}
 	})
 }
@@ -194,12 +237,12 @@ func TestLongBacklogIsAcknowledgedBeforeTheLockEnds(t *testing.T) {
 		r.take(command("m1", "/backlog", "power1 on;delay 3600;power1 off"))
 		time.Sleep(29 * time.Second)
 		synctest.Wait()
-		if count(r.cloud.said, "ack m1") != 0 {
+		if count(r.cloud.said(), "ack m1") != 0 {
 			t.Error("acknowledged before 30 s")
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if count(r.cloud.said, "ack m1") != 1 {
+		if count(r.cloud.said(), "ack m1") != 1 {
 			t.Error("not acknowledged after 31 s")
 		}
 	})
@@ -211,8 +254,8 @@ func TestStopFinishesTheBacklog(t *testing.T) {
 		r := start(t, dir, "%topic%/")
 		r.take(command("m1", "/backlog", "power1 on;delay 20;power2 on"))
 		r.end(t)
-		if count(r.cloud.said, "ack m1") != 1 || !r.bank.on[1] {
-			t.Errorf("stopped before the end of the backlog: %q", r.cloud.said)
+		if count(r.cloud.said(), "ack m1") != 1 || !r.bank.on[1] {
+			t.Errorf("stopped before the end of the backlog: %q", r.cloud.said())
 		}
 		r = start(t, dir, "%topic%/")
 		defer r.end(t)
@@ -231,8 +274,8 @@ func TestStopLeavesWhatTakesTooLong(t *testing.T) {
 		if took := time.Since(begin); took > 3*time.Second {
 			t.Errorf("stop took %v", took)
 		}
-		if count(r.cloud.said, "ack") != 0 {
-			t.Errorf("a message was acknowledged that was not worked off: %q", r.cloud.said)
+		if count(r.cloud.said(), "ack") != 0 {
+			t.Errorf("a message was acknowledged that was not worked off: %q", r.cloud.said())
 		}
 	})
 }
@@ -268,11 +311,11 @@ func TestFailingPinIsReportedAndNotSaved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		r := start(t, dir, "%topic%/")
-		r.bank.broken = errors.New("relay 1 on GPIO17: permission denied")
+		r.bank.fail(errors.New("relay 1 on GPIO17: permission denied"))
 		r.take(connected())
 		r.take(command("m1", "/power1", "on"))
-		if !slices.Contains(r.cloud.said, `gw1/RESULT {"Command":"Error","Input":"POWER on"}`) {
-			t.Errorf("device said %q", r.cloud.said)
+		if !slices.Contains(r.cloud.said(), `gw1/RESULT {"Command":"Error","Input":"POWER on"}`) {
+			t.Errorf("device said %q", r.cloud.said())
 		}
 		if peek(t, dir).Relays["GPIO17"] {
 			t.Error("a level that was never driven is saved")
@@ -288,7 +331,7 @@ func TestClassicTopics(t *testing.T) {
 		r.take(connected())
 		r.take(command("", "/power1", ""))
 		var topics []string
-		for _, m := range r.cloud.sent {
+		for _, m := range r.cloud.telemetry() {
 			topics = append(topics, m.Topic)
 		}
 		want := []string{"tele/gw1/INFO1", "tele/gw1/INFO2", "tele/gw1/INFO3", "tele/gw1/STATE", "stat/gw1/RESULT"}
@@ -311,7 +354,7 @@ func TestPeriodicStateOnlyWhileConnected(t *testing.T) {
 		r.take(hub.Disconnected{Err: errors.New("link lost")})
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if got := count(r.cloud.said, "gw1/STATE "); got != 3 {
+		if got := count(r.cloud.said(), "gw1/STATE "); got != 3 {
 			t.Errorf("%d STATE in ten minutes and an hour without a session, want 3", got)
 		}
 	})
@@ -323,8 +366,8 @@ func TestWatchdogIsFedByTheLoop(t *testing.T) {
 		defer r.end(t)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if r.beats < 6 || r.beats > 8 {
-			t.Errorf("%d beats in a minute, want one each 10 s", r.beats)
+		if n := r.beats.Load(); n < 6 || n > 8 {
+			t.Errorf("%d beats in a minute, want one each 10 s", n)
 		}
 	})
 }

@@ -183,6 +183,21 @@ level: Low Out/Low
 	same(t, "GPIO17", r.Events("GPIO17"), "[set 1 out]")
 }
 
+// A chip that became another after it was listed is left alone.
+func TestKernelOtherChip(t *testing.T) {
+	change := func(what string) string {
+		return `"sh=cd /sys/kernel/config/gpio-sim/chip1; echo 0 >live; ` + what + `; echo 1 >live" open=high`
+	}
+	r := boot(t, uml.Options{Cmd: "hold run WL_ON " + change("echo other >bank/line1/name") +
+		"\nhold run other " + change("echo 1 >bank/num_lines; rmdir bank/line[1-9]") +
+		"\nhold run BT_ON " + change("echo other >bank/label")})
+	same(t, "output", r.Stdout, `open: GoneError: WL_ON (raspberrypi-exp-gpio:1): its chip is gone: its line 1 is now "other"
+open: GoneError: other (raspberrypi-exp-gpio:1): its chip is gone: /dev/gpiochip1 is now raspberrypi-exp-gpio with 1 lines
+open: GoneError: BT_ON (raspberrypi-exp-gpio:0): its chip is gone: /dev/gpiochip1 is now other with 1 lines
+`)
+	same(t, "all events", len(r.Trace), 0)
+}
+
 // A file from the store is believed only if the kernel says the same.
 func TestKernelAdopt(t *testing.T) {
 	r := boot(t, uml.Options{NoPersist: true, Cmd: `

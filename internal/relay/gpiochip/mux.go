@@ -1,9 +1,9 @@
 package gpiochip
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,7 +44,8 @@ func check(root string, chips []Chip, places []Place) error {
 
 // muxed finds the pins of a Raspberry Pi's chip that have been given to a device,
 // such as fe804000.i2c: by the device tree, where a driver is at work. It reads
-// what everyone may read.
+// what everyone may read, and no more than it must: this is on the way from the
+// start of the daemon to its first relay.
 func muxed(root string, c Chip) map[int]string {
 	if !isHeader(c) {
 		return nil
@@ -53,25 +54,50 @@ func muxed(root string, c Chip) map[int]string {
 	if err != nil {
 		return nil // no device tree
 	}
-	users := groupUsers(root, tree)
-	pins := map[int]string{}
-	_ = filepath.WalkDir(tree, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return nil // what cannot be read tells nothing
-		}
-		for _, pin := range groupPins(path) {
-			// A device may name the group, or the one that this is a part of.
-			for node := path; len(node) > len(tree); node = filepath.Dir(node) {
-				for _, handle := range cells(node, "phandle") {
-					if user := users[handle]; user != "" {
-						pins[pin] = user
-					}
-				}
+	m := mux{users: groupUsers(root, tree), pins: map[int]string{}}
+	if len(m.users) > 0 {
+		m.walk(tree, "")
+	}
+	return m.pins
+}
+
+// A mux goes through the pin groups of a chip.
+type mux struct {
+	users map[uint32]string // the device that has a group, by the group's handle
+	pins  map[int]string    // what was found
+}
+
+// walk looks at a node and those below it. A device may name a group, or the one
+// that this is a part of, so user is who has the node above.
+func (m mux) walk(node, user string) {
+	entries, err := os.ReadDir(node)
+	if err != nil {
+		return // what cannot be read tells nothing
+	}
+	var pins []string
+	for _, e := range entries {
+		switch e.Name() {
+		case "phandle":
+			for _, handle := range cells(node, "phandle") {
+				user = cmp.Or(m.users[handle], user)
 			}
+		case "brcm,pins", "pins":
+			pins = append(pins, e.Name())
 		}
-		return nil
-	})
-	return pins
+	}
+	for _, property := range pins {
+		if user == "" {
+			break
+		}
+		for _, pin := range groupPins(node, property) {
+			m.pins[pin] = user
+		}
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			m.walk(filepath.Join(node, e.Name()), user)
+		}
+	}
 }
 
 // groupUsers finds the devices with a driver and the handles of the pin groups
@@ -79,14 +105,18 @@ func muxed(root string, c Chip) map[int]string {
 func groupUsers(root, chip string) map[uint32]string {
 	users := map[uint32]string{}
 	for _, bus := range []string{"platform", "amba"} {
-		drivers, _ := filepath.Glob(filepath.Join(root, "sys/bus", bus, "devices/*/driver")) // the pattern is good
-		for _, driver := range drivers {
-			device := filepath.Dir(driver)
-			node, err := filepath.EvalSymlinks(filepath.Join(device, "of_node"))
-			if err != nil || node == chip {
+		devices, _ := filepath.Glob(filepath.Join(root, "sys/bus", bus, "devices/*")) // the pattern is good
+		for _, device := range devices {
+			node := filepath.Join(device, "of_node")
+			handles := cells(node, "pinctrl-0")
+			if len(handles) == 0 {
+				continue // as most have
+			}
+			_, idle := os.Lstat(filepath.Join(device, "driver"))
+			if node, err := filepath.EvalSymlinks(node); idle != nil || err != nil || node == chip {
 				continue
 			}
-			for _, handle := range cells(node, "pinctrl-0") {
+			for _, handle := range handles {
 				users[handle] = filepath.Base(device)
 			}
 		}
@@ -96,14 +126,17 @@ func groupUsers(root, chip string) map[uint32]string {
 
 // groupPins reads the pins of a group: numbers on the Raspberry Pi up to 4
 // ("brcm,pins"), names on the 5 ("pins").
-func groupPins(group string) []int {
+func groupPins(node, property string) []int {
 	var pins []int
-	for _, n := range cells(group, "brcm,pins") {
-		pins = append(pins, int(n))
-	}
-	names, err := os.ReadFile(filepath.Join(group, "pins"))
-	if err != nil {
+	if property == "brcm,pins" {
+		for _, n := range cells(node, property) {
+			pins = append(pins, int(n))
+		}
 		return pins
+	}
+	names, err := os.ReadFile(filepath.Join(node, property))
+	if err != nil {
+		return nil
 	}
 	for name := range strings.SplitSeq(string(names), "\x00") {
 		if n, err := strconv.Atoi(strings.TrimPrefix(name, "gpio")); err == nil {

@@ -218,6 +218,10 @@ wait "${outputs[@]}" || true
 
 if [ -n "$trace" ]; then
 	# "  relay-31 [000] ..... 0.512345: gpio_value: 529 set 1" and the table of lines
+	if ! [ -e "$host/trace" ]; then
+		echo "run.sh: the guest made no trace" >&2
+		rm -f "$host/status"
+	fi
 	touch "$host/trace" "$host/lines"
 	awk 'FILENAME ~ /lines$/ { name[$4] = $1; next }
 		match($0, /: gpio_(value|direction): /) {

@@ -1,12 +1,15 @@
 package gpiochip_test
 
 import (
+	"strings"
 	"testing"
 
 	"tasmota-azd/test/uml"
 )
 
-const unit = `[Service]
+const unit = `[Unit]
+StartLimitIntervalSec=0
+[Service]
 Type=notify
 ExecStart=/usr/local/bin/hold serve GPIO17=high GPIO22=low,high GPIO27=high,high
 User=pi
@@ -28,7 +31,7 @@ func TestSystemdStore(t *testing.T) {
 			systemctl restart relays
 			systemctl kill -s KILL --kill-who=main relays
 			until [ "$(systemctl show -P NRestarts relays)" = 1 ]; do sleep 0.05; done
-			systemctl is-active --wait relays >/dev/null
+			until systemctl -q is-active relays; do sleep 0.05; done
 			systemctl daemon-reexec
 			systemctl restart relays
 			log
@@ -64,6 +67,32 @@ func TestSystemdStore(t *testing.T) {
 	same(t, "GPIO22", r.Moves("GPIO22"), "[set 0 out set 1 set 1 in]")
 	same(t, "GPIO27", r.Moves("GPIO27"), "[set 1 out set 0 in]")
 	same(t, "GPIO23", r.Moves("GPIO23"), "[set 1 out in]")
+}
+
+// A chip that went away takes its line out of the store, and no other.
+func TestSystemdChipGone(t *testing.T) {
+	r := boot(t, uml.Options{
+		Systemd: true, NoPersist: true,
+		Files: map[string]string{"/etc/systemd/system/relays.service": strings.Replace(unit, "GPIO22=low,high GPIO27=high,high", "WL_ON=high", 1)},
+		Cmd: `stored() { systemctl show -P NFileDescriptorStore relays; }
+			live=/sys/kernel/config/gpio-sim/chip1/live
+			systemctl start relays; stored
+			echo 0 >$live; echo 1 >$live; systemctl restart relays; stored
+			systemctl restart relays; stored
+			journalctl -u relays -o cat | grep -v relays.service | sort | uniq -c`,
+	})
+	same(t, "output", r.Stdout+r.Stderr, `2
+2
+2
+      1 AdoptError: relay-raspberrypi-exp-gpio-1 from the store: raspberrypi-exp-gpio:1: its chip is gone: no such device
+      2 adopted: GPIO17 (pinctrl-bcm2711:17) Out/High off Low
+      1 adopted: WL_ON (raspberrypi-exp-gpio:1) Out/High off Low
+      1 requested: GPIO17 (pinctrl-bcm2711:17)
+      2 requested: WL_ON (raspberrypi-exp-gpio:1)
+`)
+	same(t, "GPIO17", r.Moves("GPIO17"), "[set 1 out]")
+	same(t, "WL_ON", r.Moves("WL_ON"), "[set 1 out]")
+	same(t, "WL_ON, as the kernel numbers it when it is back", r.Moves("439"), "[set 1 out]")
 }
 
 // The sandbox of a unit gives errors that name what to change in it.

@@ -19,7 +19,10 @@ import (
 func serve(chips []gpiochip.Chip, args []string) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGTERM)
-	adopted := adopt(chips)
+	adopted, err := adopt(chips)
+	if err != nil {
+		return err
+	}
 	var lines []*gpiochip.Line
 	for _, arg := range args {
 		spec, out, _ := strings.Cut(arg, "=")
@@ -65,12 +68,13 @@ func serve(chips []gpiochip.Chip, args []string) error {
 	return nil
 }
 
-// adopt takes back what systemd kept.
-func adopt(chips []gpiochip.Chip) map[gpiochip.Place]*gpiochip.Line {
+// adopt takes back what systemd kept. What is of no use any more must leave the
+// store: systemd 252 keeps the file of a line whose chip is gone.
+func adopt(chips []gpiochip.Chip) (map[gpiochip.Place]*gpiochip.Line, error) {
 	lines := map[gpiochip.Place]*gpiochip.Line{}
 	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
 	if err != nil || os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
-		return lines
+		return lines, nil
 	}
 	for i, name := range strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")[:n] {
 		f := os.NewFile(uintptr(3+i), name)
@@ -78,12 +82,15 @@ func adopt(chips []gpiochip.Chip) map[gpiochip.Place]*gpiochip.Line {
 		if err != nil {
 			fmt.Println(describe(err))
 			f.Close()
+			if err := notify("FDSTOREREMOVE=1\nFDNAME="+name, nil); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		fmt.Println("adopted:", line.Place(), line.Function(), "off", line.Off())
 		lines[line.Place()] = line
 	}
-	return lines
+	return lines, nil
 }
 
 // notify does what sd_pid_notify_with_fds does.

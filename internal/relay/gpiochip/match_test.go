@@ -102,7 +102,7 @@ func TestNoMatch(t *testing.T) {
 }
 
 func FuzzMatch(f *testing.F) {
-	for _, spec := range strings.Fields("GPIO17 17 P1_11 p1_2 gpiochip0:17 INT33FF:00:3 ::: : P1_ GPIO -1 +1 00 65536 GPIO99999999999999999999 7J1-11") {
+	for spec := range strings.FieldsSeq("GPIO17 17 P1_11 p1_2 gpiochip0:17 INT33FF:00:3 ::: : P1_ GPIO -1 +1 00 65536 GPIO99999999999999999999 7J1-11") {
 		f.Add(spec)
 	}
 	f.Fuzz(func(t *testing.T, spec string) {

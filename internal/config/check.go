@@ -73,9 +73,15 @@ func (c *checker) ntp(w *writtenNTP, ntp *NTP) {
 	}
 }
 
+// maxPerMinute is more than any relay can follow.
+const maxPerMinute = 60000
+
 func (c *checker) gpio(w *writtenGPIO, gpio *GPIO) {
-	c.choice(w.Driver, &gpio.Driver, DriverAuto, DriverSim)
+	c.choice(w.Driver, &gpio.Driver, DriverAuto, DriverChip, DriverPeriph, DriverSim)
 	c.path(w.SimDir, &gpio.SimDir)
+	c.choice(w.OnStop, (*string)(&gpio.OnStop), string(StopOff), string(StopHold))
+	c.duration(w.Stagger, &gpio.Stagger, span{0, 5 * time.Second, "0s to 5s"})
+	c.integer(w.MaxPerMinute, &gpio.MaxPerMinute, 0, maxPerMinute)
 }
 
 func (c *checker) telemetry(w *writtenTelemetry, t *Telemetry) {

@@ -77,23 +77,40 @@ type NTP struct {
 	Servers []string
 }
 
-// GPIO says how pins are driven.
+// GPIO says how the pins of the relays are driven.
 type GPIO struct {
-	Driver string // DriverAuto or DriverSim
+	Driver string // DriverAuto, DriverChip, DriverPeriph or DriverSim
 	SimDir string // directory of the simulated pins
+
+	OnStop       OnStop
+	Stagger      time.Duration // pause between relays that one command switches, 0 to 5s
+	MaxPerMinute int           // how often all relays together may close within a minute, to 60000; 0: no limit
 }
 
 // The drivers of GPIO pins.
 const (
-	DriverAuto = "auto" // the pins of this board
-	DriverSim  = "sim"  // one file per pin
+	DriverAuto   = "auto"     // DriverChip where it works, else DriverPeriph
+	DriverChip   = "gpiochip" // lines of the kernel's GPIO character device
+	DriverPeriph = "periph"   // periph's own drivers
+	DriverSim    = "sim"      // one file per pin
+)
+
+// An OnStop says what becomes of the relays when the service ends for good.
+type OnStop string
+
+// What a stop may do.
+const (
+	StopOff  OnStop = "off"  // relays open, in order
+	StopHold OnStop = "hold" // relays stay as they are, as long as the kernel keeps them
 )
 
 // A Relay is one relay and the pin it is wired to.
 type Relay struct {
 	Name      string // no two relays have the same
-	Pin       string // as written: GPIO17, 17 or P1_11; no two relays share a pin
+	Pin       string // as written: GPIO17, 17, P1_11, gpiochip0:17 or a line's name; no two relays share a pin
 	ActiveLow bool   // the low level closes the relay
+
+	MinInterval time.Duration // shortest time from one closing to the next, 0 (no limit) to 1h
 }
 
 // Telemetry says how often and under which topic the device reports.
@@ -145,6 +162,9 @@ func defaults() Config {
 		GPIO: GPIO{
 			Driver: DriverAuto,
 			SimDir: "/run/tasmota-azd/pins",
+
+			OnStop:       StopOff,
+			MaxPerMinute: 600,
 		},
 		Telemetry: Telemetry{
 			Period:    300 * time.Second,

@@ -65,7 +65,7 @@ func defaults() config.Config {
 			Endpoint: "global.azure-devices-provisioning.net", KeyKind: config.Group,
 		},
 		NTP:       config.NTP{Servers: []string{"0.pool.ntp.org", "1.pool.ntp.org", "2.pool.ntp.org"}},
-		GPIO:      config.GPIO{Driver: "auto", SimDir: "/run/tasmota-azd/pins"},
+		GPIO:      config.GPIO{Driver: "auto", SimDir: "/run/tasmota-azd/pins", OnStop: "off", MaxPerMinute: 600},
 		Relays:    []config.Relay{{Name: "Pump", Pin: "GPIO17"}},
 		Telemetry: config.Telemetry{Period: 300 * time.Second, FullTopic: "%topic%/"},
 		StateDir:  "/var/lib/tasmota-azd",
@@ -86,7 +86,7 @@ func TestNullIsDefault(t *testing.T) {
 hub: {host: h.azure-devices.net, key: `+key+`, port: , device_id: null, ca_file: ~, token_ttl: , keep_alive: }
 dps:
 ntp: {servers: }
-gpio: {driver: , sim_dir: }
+gpio: {driver: , sim_dir: , on_stop: , stagger: , max_per_minute: }
 telemetry: ~
 state_dir:
 log:
@@ -107,10 +107,10 @@ hub:
   token_ttl: 1h30m
   keep_alive: 1177s
 ntp: {servers: [time.example.org:1123, "[2001:db8::1]", "[2001:db8::1]:123", 192.0.2.1]}
-gpio: {driver: sim, sim_dir: pins}
+gpio: {driver: sim, sim_dir: pins, on_stop: hold, stagger: 200ms, max_per_minute: 0}
 relays:
   - {name: yes, pin: GPIO0, active_low: True}
-  - {name: 007, pin: 27, active_low: FALSE}
+  - {name: 007, pin: 27, active_low: FALSE, min_interval: 1m30s}
   - {name: "Pumpe: Küche", pin: P1_40}
 telemetry: {period: 0s, full_topic: "%prefix%/%topic%"}
 state_dir: ../state
@@ -125,10 +125,10 @@ log: {level: debug, format: json}
 		},
 		DPS:  defaults().DPS,
 		NTP:  config.NTP{Servers: []string{"time.example.org:1123", "[2001:db8::1]", "[2001:db8::1]:123", "192.0.2.1"}},
-		GPIO: config.GPIO{Driver: "sim", SimDir: "testdata/bad/pins"},
+		GPIO: config.GPIO{Driver: "sim", SimDir: "testdata/bad/pins", OnStop: config.StopHold, Stagger: 200 * time.Millisecond},
 		Relays: []config.Relay{
 			{Name: "yes", Pin: "GPIO0", ActiveLow: true},
-			{Name: "007", Pin: "27"},
+			{Name: "007", Pin: "27", MinInterval: 90 * time.Second},
 			{Name: "Pumpe: Küche", Pin: "P1_40"},
 		},
 		Telemetry: config.Telemetry{FullTopic: "%prefix%/%topic%/"},

@@ -117,6 +117,8 @@ func TestPinNames(t *testing.T) {
 	for text, want := range map[string]string{
 		"GPIO0": "GPIO0", "0": "GPIO0", "P1_27": "GPIO0", "GPIO17": "GPIO17", "17": "GPIO17", "P1_11": "GPIO17",
 		"P1_40": "GPIO21", "GPIO45": "GPIO45", "PA7": "PA7", "P9_12": "P9_12", "CSI0-A.1": "CSI0-A.1",
+		"gpiochip0:17": "gpiochip0:17", "pinctrl-rp1:17": "pinctrl-rp1:17", "/dev/gpiochip4:0": "/dev/gpiochip4:0", "1f02000.pinctrl:7": "1f02000.pinctrl:7",
+		"7J1 Header Pin11": "7J1 Header Pin11", "P9_22 [spi0_sclk]": "P9_22 [spi0_sclk]", "SPI_CE1_N": "SPI_CE1_N",
 	} {
 		if got, why := config.PinName(text); got != want || why != "" {
 			t.Errorf("%s: %q (%s), want %s", text, got, why, want)
@@ -124,7 +126,8 @@ func TestPinNames(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"00": "write 0", "017": "write 17", "gpio7": "write GPIO7", "io-4": "write GPIO4", "p1_3": "write P1_3", "P1_03": "write P1_3",
-		"P1_0": "P1_1 to P1_40", "P1_99": "P1_1 to P1_40", "P1_25": "ground", "": "is not a pin", "a b": "is not a pin", "1234": "is not a pin",
+		"P1_0": "P1_1 to P1_40", "P1_99": "P1_1 to P1_40", "P1_25": "ground", "": "is not a pin", "a,b": "is not a pin", "1234": "is not a pin", "1:2": "is not a pin", "gpiochip0:00": "gpiochip0:0",
+		strings.Repeat("P", 65): "is not a pin",
 	} {
 		if got, why := config.PinName(text); got != "" || !strings.Contains(why, want) {
 			t.Errorf("%q: %q (%s), want %q", text, got, why, want)
@@ -227,7 +230,7 @@ func TestKnown(t *testing.T) {
 			t.Errorf("%s is not in %q", want, all)
 		}
 	}
-	if len(all) != 35 {
-		t.Errorf("%d keys, want 35: %q", len(all), all)
+	if len(all) != 39 {
+		t.Errorf("%d keys, want 39: %q", len(all), all)
 	}
 }

@@ -1,10 +1,12 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // header is the 40-pin header of the Raspberry Pi, P1, by position. The first
@@ -51,6 +53,7 @@ func (c *checker) relays(w *list[writtenRelay], sim bool) []Relay {
 		relays[i].Name = c.relayName(r.Name, path, names)
 		relays[i].Pin = c.pin(r.Pin, path, pins, sim)
 		c.boolean(r.ActiveLow, &relays[i].ActiveLow)
+		c.duration(r.MinInterval, &relays[i].MinInterval, span{0, time.Hour, "0s (no limit) to 1h"})
 	}
 	return relays
 }
@@ -107,18 +110,21 @@ var (
 	position  = regexp.MustCompile(`^P1_(0|[1-9][0-9]?)$`)
 	leading0  = regexp.MustCompile(`^0[0-9]+$`)
 	pinNumber = regexp.MustCompile(`^[0-9]{1,3}$`)
-	otherPin  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.:-]{0,63}$`)
+	chipLine  = regexp.MustCompile(`^(.+):([0-9]+)$`)
+	otherPin  = regexp.MustCompile(`^[A-Za-z0-9/[][A-Za-z0-9_.:/()[\] -]{0,63}$`)
+	letter    = regexp.MustCompile(`[A-Za-z]`)
 )
 
 // pinName returns the name that a pin has however it is written: GPIO17 for
-// 17, GPIO17 and P1_11. Names of other boards are returned as they are. If the
+// 17, GPIO17 and P1_11. A chip with an offset, such as gpiochip0:17, and names
+// of other boards, such as "7J1 Header Pin11", are returned as they are. If the
 // pin is a mistake, why says what would be right.
 func pinName(text string) (name, why string) {
 	switch {
 	case gpioPin.MatchString(text):
 		return text, ""
 	case leading0.MatchString(text):
-		return "", "begins with 0, which makes it octal to some readers of YAML; write " + strings.TrimLeft(text[:len(text)-1], "0") + text[len(text)-1:]
+		return "", "begins with 0, which makes it octal to some readers of YAML; write " + cmp.Or(strings.TrimLeft(text, "0"), "0")
 	case pinNumber.MatchString(text):
 		return "GPIO" + text, ""
 	case position.MatchString(text):
@@ -133,8 +139,11 @@ func pinName(text string) (name, why string) {
 	if m := physical.FindStringSubmatch(text); m != nil {
 		return "", fmt.Sprintf("write P1_%s if position %s of the header is meant, GPIO%[1]s if the number of the GPIO", m[2], m[2])
 	}
-	if !otherPin.MatchString(text) {
-		return "", "is not a pin; write its name, number or header position, such as GPIO17, 17 or P1_11"
+	if m := chipLine.FindStringSubmatch(text); m != nil && leading0.MatchString(m[2]) {
+		return "", "begins its offset with 0; write " + m[1] + ":" + cmp.Or(strings.TrimLeft(m[2], "0"), "0")
+	}
+	if !otherPin.MatchString(text) || !letter.MatchString(text) {
+		return "", "is not a pin; write its name, number, header position or chip and offset, such as GPIO17, 17, P1_11 or gpiochip0:17"
 	}
 	return text, ""
 }

@@ -97,7 +97,7 @@ func TestSampleDefaults(t *testing.T) {
 		shown = append(shown, m[4])
 		return strings.Replace(line, "#", "", 1)
 	})
-	want := []string{"port", "token_ttl", "keep_alive", "endpoint", "key_kind", "active_low", "servers", "driver", "sim_dir",
+	want := []string{"port", "token_ttl", "keep_alive", "endpoint", "key_kind", "active_low", "min_interval", "servers", "driver", "sim_dir", "on_stop", "stagger", "max_per_minute",
 		"period", "full_topic", "state_dir", "level", "format"}
 	if !slices.Equal(shown, want) {
 		t.Errorf("defaults shown: %q, want %q", shown, want)
@@ -222,7 +222,7 @@ func judge(t *testing.T, text, file string) {
 	case len(cfg.Relays) < 1 || len(cfg.Relays) > 32,
 		(cfg.DPS.ScopeID == "") == (h.Host == ""), h.Key.IsZero() == cfg.DPS.Key.IsZero(),
 		h.Port < 1 || h.Port > 65535, h.TokenTTL <= 0, h.KeepAlive <= 0, tel.Period < 0,
-		!strings.HasSuffix(tel.FullTopic, "/"), cfg.StateDir == "", cfg.GPIO.SimDir == "", cfg.Log.Format == "":
+		!strings.HasSuffix(tel.FullTopic, "/"), cfg.StateDir == "", cfg.GPIO.SimDir == "", cfg.GPIO.OnStop == "", cfg.Log.Format == "":
 		t.Errorf("neither an error nor a whole configuration: %+v\nof:\n%s", cfg, text)
 	}
 }

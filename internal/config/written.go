@@ -49,12 +49,17 @@ type writtenNTP struct {
 type writtenGPIO struct {
 	Driver scalar `yaml:"driver"`
 	SimDir scalar `yaml:"sim_dir"`
+
+	OnStop       scalar `yaml:"on_stop"`
+	Stagger      scalar `yaml:"stagger"`
+	MaxPerMinute scalar `yaml:"max_per_minute"`
 }
 
 type writtenRelay struct {
-	Name      scalar `yaml:"name"`
-	Pin       scalar `yaml:"pin"`
-	ActiveLow scalar `yaml:"active_low"`
+	Name        scalar `yaml:"name"`
+	Pin         scalar `yaml:"pin"`
+	ActiveLow   scalar `yaml:"active_low"`
+	MinInterval scalar `yaml:"min_interval"`
 }
 
 type writtenTelemetry struct {

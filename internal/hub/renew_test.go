@@ -158,11 +158,13 @@ func TestLostWhileRenewing(t *testing.T) {
 
 // A token of a few seconds, as tests use it, is renewed as well.
 func TestShortToken(t *testing.T) {
-	s := setup{manual: true, chance: 1}
+	s := setup{manual: true, chance: 1, handle: keep}
 	s.options.TokenTTL = 5 * time.Second
 	inBubble(t, s, func(t *testing.T, c *cloud, d *device) {
 		time.Sleep(999 * time.Millisecond) // and expires after little more than four
 		d.run()
+		synctest.Wait()
+		c.c2d("m1", "never acknowledged") // and holds up no renewal for long
 		time.Sleep(time.Minute)
 		if n := len(c.Logins()); n < 15 || n > 18 {
 			t.Errorf("%d logins in a minute", n)
@@ -405,10 +407,16 @@ func TestStopAtAnyTime(t *testing.T) {
 // link is kept alive, and when the loop is back it gets what is true now.
 func TestDeviceLoopStops(t *testing.T) {
 	inBubble(t, setup{deaf: true}, func(t *testing.T, c *cloud, d *device) {
+		<-d.events // Connected is the last it takes
 		for i := range 30 {
 			c.c2d("", fmt.Sprint(i))
 		}
-		time.Sleep(5 * time.Hour)
+		time.Sleep(48 * time.Minute)
+		synctest.Wait()
+		if n := len(c.Logins()); n != 2 {
+			t.Errorf("%d logins: the renewal waits for messages that nobody has taken", n)
+		}
+		time.Sleep(5*time.Hour - 48*time.Minute)
 		must(t, c.Kick(dev))
 		time.Sleep(time.Hour)
 		all := c.Logins()
@@ -420,6 +428,20 @@ func TestDeviceLoopStops(t *testing.T) {
 		c.c2d("m1", "on")
 		synctest.Wait()
 		wantEqual(t, d.history(), "disconnected (renewal)", "connected (renewal)", "on")
+		cancel()
+	})
+}
+
+// What has not been told and is true no more is not told.
+func TestDeviceLoopMissesAnOutage(t *testing.T) {
+	inBubble(t, setup{deaf: true, manual: true}, func(t *testing.T, c *cloud, d *device) {
+		c.down.Store(true)
+		d.run()
+		time.Sleep(20 * time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
+		go d.loop(ctx)
+		synctest.Wait()
+		wantEqual(t, d.history(), "disconnected")
 		cancel()
 	})
 }

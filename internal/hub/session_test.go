@@ -1,12 +1,16 @@
 package hub_test
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"tasmota-azd/internal/hub"
 	"tasmota-azd/internal/hubsim"
@@ -111,6 +115,8 @@ func TestAcksLeaveInOrderOfArrival(t *testing.T) {
 			t.Errorf("acknowledged %v", ids)
 		}
 		d.Ack(d.message(3))
+		synctest.Wait()
+		d.Ack(d.message(3))  // when nothing is left
 		d.Ack(hub.Message{}) // one that no session delivered
 	})
 }
@@ -141,22 +147,60 @@ func TestRedelivery(t *testing.T) {
 	})
 }
 
+// A message that cannot be read is acknowledged, or the hub would deliver it for
+// two days.
 func TestUnreadableMessageIsAcknowledged(t *testing.T) {
-	inBubble(t, setup{sim: hubsim.Options{}}, func(t *testing.T, c *cloud, d *device) {
-		c.c2d("m1", "on")
-		// The hub allows 64 KB with all properties, so this one cannot come
-		// from it; the stand-in refuses to send it, too.
-		_, err := c.Send(dev, hubsim.C2D{Body: make([]byte, 64*1024+1)})
-		if err == nil {
-			t.Error("the stand-in has no limit")
+	here, there := net.Pipe()
+	s := setup{manual: true}
+	s.options.Dial = func(context.Context, string, int) (net.Conn, error) { return here, nil }
+	inBubble(t, s, func(t *testing.T, _ *cloud, d *device) {
+		d.run()
+		read(t, there) // CONNECT
+		must(t, packets.NewControlPacket(packets.Connack).Write(there))
+		sub := read(t, there).(*packets.SubscribePacket)
+		_, err := there.Write([]byte{0x90, 3, byte(sub.MessageID >> 8), byte(sub.MessageID), 1})
+		must(t, err)
+		p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+		p.Qos, p.MessageID, p.TopicName = 1, 7, "devices/other/messages/devicebound/"
+		must(t, p.Write(there))
+		if ack, ok := read(t, there).(*packets.PubackPacket); !ok || ack.MessageID != 7 {
+			t.Errorf("the answer is %v", ack)
 		}
-		synctest.Wait()
-		wantEqual(t, d.history(), "connected", "on")
+		wantEqual(t, d.history(), "connected")
+		there.Close()
 	})
 }
 
+func read(t *testing.T, conn net.Conn) packets.ControlPacket {
+	t.Helper()
+	p, err := packets.ReadPacket(conn)
+	must(t, err)
+	return p
+}
+
+func TestKeepAlive(t *testing.T) {
+	for given, want := range map[time.Duration]int{
+		0: 60, 500 * time.Millisecond: 1, 90*time.Second + 1: 90, time.Hour: 1177,
+	} {
+		inBubble(t, setup{options: hub.Options{KeepAlive: given}}, func(t *testing.T, c *cloud, d *device) {
+			if got := c.Logins()[0].KeepAlive; got != want {
+				t.Errorf("keep-alive of %v is %d s, want %d", given, got, want)
+			}
+		})
+	}
+}
+
 func TestWill(t *testing.T) {
-	inBubble(t, setup{}, func(t *testing.T, c *cloud, d *device) {
+	inBubble(t, setup{manual: true}, func(t *testing.T, c *cloud, d *device) {
+		c.wrap = func(conn net.Conn) net.Conn {
+			return spy{conn, func(p *packets.ConnectPacket) {
+				if !p.WillFlag || p.WillQos != 1 || p.WillRetain {
+					t.Errorf("CONNECT %v", p)
+				}
+			}}
+		}
+		d.run()
+		synctest.Wait()
 		must(t, c.Reset(dev))
 		synctest.Wait()
 		all := c.Records()
@@ -275,14 +319,101 @@ func TestInboxOverflow(t *testing.T) {
 	})
 }
 
+// No more than 64 messages wait for the hub; the rest wait here.
 func TestBurst(t *testing.T) {
 	inBubble(t, setup{}, func(t *testing.T, c *cloud, d *device) {
+		c.inject(hubsim.Fault{Kind: hubsim.DelayPuback, Delay: 5 * time.Second})
 		var want []string
 		for i := range 500 {
 			want = append(want, fmt.Sprint(i))
 			d.say(want[i])
 		}
 		synctest.Wait()
+		if n := len(c.bodies()); n != 64 {
+			t.Errorf("%d messages in flight", n)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		wantEqual(t, c.bodies(), want...)
+	})
+}
+
+// What is in flight is not dropped: the hub may have it already.
+func TestOutboxDropsWhatIsNotInFlight(t *testing.T) {
+	inBubble(t, setup{}, func(t *testing.T, c *cloud, d *device) {
+		must(t, c.Freeze(dev)) // what is in flight is sent again
+		want := []string{`{"LWT":"Offline"}`}
+		for i := range 1100 {
+			if i < 64 || i >= 164 {
+				want = append(want, fmt.Sprint(i))
+			}
+			d.say(fmt.Sprint(i))
+			if i == 63 {
+				synctest.Wait()
+			}
+		}
+		time.Sleep(time.Minute)
+		wantEqual(t, c.bodies(), want...)
+	})
+}
+
+func TestOutboxIsBoundedInBytes(t *testing.T) {
+	inBubble(t, setup{}, func(t *testing.T, c *cloud, d *device) {
+		body := strings.Repeat("x", 100_000)
+		for range 30 { // one after the other there is room
+			d.say(body)
+			synctest.Wait()
+		}
+		if n := len(c.bodies()); n != 30 || strings.Contains(d.log(), "dropped") {
+			t.Errorf("%d messages arrived, want 30", n)
+		}
+		c.down.Store(true)
+		must(t, c.Kick(dev))
+		synctest.Wait()
+		for range 30 {
+			d.say(body)
+		}
+		c.down.Store(false)
+		time.Sleep(5 * time.Second)
+		if n := len(c.bodies()); n != 30+1+10 {
+			t.Errorf("%d messages after 30, the will and what 1 MB holds", n)
+		}
+	})
+}
+
+// slow takes its time for each write.
+type slow struct {
+	net.Conn
+	time time.Duration
+}
+
+func (s slow) Write(p []byte) (int, error) {
+	time.Sleep(s.time)
+	return s.Conn.Write(p)
+}
+
+// paho takes no message while two packets are in its hands. On a slow link that
+// is no fault, and the message leaves as soon as there is room.
+func TestSlowLink(t *testing.T) {
+	s := setup{manual: true, handle: func(d *device, m hub.Message) { d.Ack(m) }}
+	inBubble(t, s, func(t *testing.T, c *cloud, d *device) {
+		c.wrap = func(conn net.Conn) net.Conn { return slow{conn, 1200 * time.Millisecond} }
+		d.run()
+		time.Sleep(10 * time.Second)
+		for i := range 3 {
+			c.c2d("", fmt.Sprint(i))
+		}
+		synctest.Wait()
+		d.say("1")
+		time.Sleep(4*1200*time.Millisecond + time.Millisecond)
+		wantEqual(t, c.bodies(), "1")
+		for i := range 5 {
+			d.say(fmt.Sprint(i))
+		}
+		time.Sleep(10 * time.Second)
+		wantEqual(t, c.bodies(), "1", "0", "1", "2", "3", "4")
+		if len(c.Logins()) != 1 {
+			t.Error("the link was given up")
+		}
 	})
 }

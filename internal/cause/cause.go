@@ -11,15 +11,19 @@ type Door string
 
 // The doors there are.
 const (
-	C2D   Door = "c2d"   // a cloud-to-device message
-	Start Door = "start" // the saved state, applied when the daemon starts
+	C2D       Door = "c2d"       // a cloud-to-device message
+	PowerOn   Door = "power-on"  // the machine started: what PowerOnState wants
+	Start     Door = "start"     // the daemon started on a machine that ran on: the saved state
+	Adopted   Door = "adopted"   // the daemon took back a line that systemd had kept
+	Recovered Door = "recovered" // a line that was lost came back, and got its last state
+	Stop      Door = "stop"      // the service ended: what gpio.on_stop wants
 )
 
 // A Cause says who made a relay move.
 type Cause struct {
-	Door Door
-	ID   string // the message id the sender gave, empty without one
-	Seq  uint64 // number of the command in this run of the daemon, 0 for none
+	Door Door   `json:"door"`
+	ID   string `json:"id,omitempty"`  // the message id the sender gave, empty without one
+	Seq  uint64 `json:"seq,omitempty"` // number of the command in this run of the daemon, 0 for none
 }
 
 // String returns the door and the sender's id, such as "c2d 7f0e9d1c-0001".

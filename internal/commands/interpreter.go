@@ -75,7 +75,7 @@ func New(o Options) *Interpreter {
 		in.wall = func(t time.Time) time.Time { return t }
 	}
 	for _, family := range []map[string]handler{
-		backlogFamily, optionFamily, powerFamily, statusFamily, telemetryFamily,
+		backlogFamily, optionFamily, powerFamily, powerOnFamily, statusFamily, telemetryFamily,
 	} {
 		maps.Copy(in.handlers, family)
 	}

@@ -32,25 +32,20 @@ func (in *Interpreter) power(c *call) error {
 	}
 	i := c.Index - 1
 	if change {
-		if err := in.switchRelay(c, i, want); err != nil {
+		if err := in.switchRelays(c, i, i+1, want); err != nil {
 			return err
 		}
-		if in.settings.on(optionExtraState) {
-			in.publishState(c)
-		}
 	}
-	in.publishPower(c, i)
+	in.publishChange(c, i, change)
 	return nil
 }
 
 // powerAll switches what it can: a pin that fails does not keep the others from
 // being switched, and every relay is told as it then stands.
 func (in *Interpreter) powerAll(c *call, want int, change bool) error {
-	var failed []error
-	for i := range in.relays.Len() {
-		if change {
-			failed = append(failed, in.switchRelay(c, i, want))
-		}
+	var err error
+	if change {
+		err = in.switchRelays(c, 0, in.relays.Len(), want)
 	}
 	for i := range in.relays.Len() {
 		in.publishPower(c, i)
@@ -58,12 +53,33 @@ func (in *Interpreter) powerAll(c *call, want int, change bool) error {
 	if in.settings.on(optionExtraState) {
 		in.publishState(c)
 	}
+	return err
+}
+
+// switchRelays switches the relays from first to end-1. While PowerOnState
+// locks them on it switches all of them on instead, whatever is wanted
+// (language reference, 2.4).
+func (in *Interpreter) switchRelays(c *call, first, end, want int) error {
+	if in.settings.PowerOnState() == stateLockedOn {
+		first, end, want = 0, in.relays.Len(), powerOn
+	}
+	var failed []error
+	for i := first; i < end; i++ {
+		on := want == powerOn || want == powerToggle && !in.relays.On(i)
+		if err := in.relays.Set(i, on, c.Cause); err != nil {
+			failed = append(failed, err)
+		}
+	}
 	return errors.Join(failed...)
 }
 
-func (in *Interpreter) switchRelay(c *call, i, want int) error {
-	on := want == powerOn || want == powerToggle && !in.relays.On(i)
-	return in.relays.Set(i, on, c.Cause)
+// publishChange tells the state of relay i the way a command to that relay
+// does: with SetOption59 a change comes with a STATE, and that first.
+func (in *Interpreter) publishChange(c *call, i int, change bool) {
+	if change && in.settings.on(optionExtraState) {
+		in.publishState(c)
+	}
+	in.publishPower(c, i)
 }
 
 // publishPower tells the state of relay i. It is not an answer: a silent

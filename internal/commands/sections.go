@@ -52,7 +52,7 @@ func (in *Interpreter) writeStatus(o *object, _ moment) {
 	o.text("ButtonTopic", "0")
 	o.text("Power", in.powerBits())
 	o.text("PowerLock", strings.Repeat("0", in.relays.Len()))
-	o.number("PowerOnState", 3)
+	o.number("PowerOnState", in.settings.PowerOnState())
 	o.number("LedState", 1)
 	o.text("LedMask", "FFFF")
 	o.number("SaveData", 1)

@@ -10,13 +10,14 @@ import (
 // Settings is what commands change and a restart must not lose. The zero value
 // is a new device. As JSON it holds only what differs from that:
 //
-//	{"SetOption":{"34":100,"59":1},"TelePeriod":60,"FilePeriod":300,
-//	 "BootCount":12,"BootCountSince":1723626191,"SaveCount":7}
+//	{"SetOption":{"34":100,"59":1},"PowerOnState":0,"TelePeriod":60,
+//	 "FilePeriod":300,"BootCount":12,"BootCountSince":1723626191,"SaveCount":7}
 //
 // Reading it never fails over a member that is unknown, of another type or out
 // of range: that member is as on a new device.
 type Settings struct {
-	changed [optionCount]uint8 // XOR of each option with its value on a new device
+	changed      [optionCount]uint8 // XOR of each option with its value on a new device
+	powerOnState uint8              // XOR of PowerOnState with that on a new device
 
 	// TelePeriod is in force as long as the file still says FilePeriod: a
 	// period set by command wins until the file's own changes. In seconds.
@@ -59,6 +60,7 @@ func (s *Settings) setOption(i, v int) {
 // savedSettings is the form of Settings in JSON.
 type savedSettings struct {
 	SetOption      map[string]int `json:",omitempty"`
+	PowerOnState   *int           `json:",omitempty"`
 	TelePeriod     int
 	FilePeriod     int
 	BootCount      int
@@ -81,6 +83,9 @@ func (s Settings) MarshalJSON() ([]byte, error) {
 			saved.SetOption[strconv.Itoa(i)] = s.option(i)
 		}
 	}
+	if s.powerOnState != 0 {
+		saved.PowerOnState = new(s.PowerOnState())
+	}
 	return json.Marshal(saved)
 }
 
@@ -96,6 +101,9 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 		for name, value := range options {
 			s.loadOption(name, value)
 		}
+	}
+	if state, ok := savedInt(saved["PowerOnState"], stateLockedOn); ok {
+		s.setPowerOnState(int(state))
 	}
 	period, ok := savedInt(saved["TelePeriod"], math.MaxInt32)
 	file, ok2 := savedInt(saved["FilePeriod"], math.MaxInt32)
@@ -121,9 +129,9 @@ func (s *Settings) loadOption(name string, value json.RawMessage) {
 
 // savedInt reads a whole number from 0 to most.
 func savedInt(b json.RawMessage, most int64) (int64, bool) {
-	var n int64
-	if json.Unmarshal(b, &n) != nil || n < 0 || n > most {
+	var n *int64
+	if json.Unmarshal(b, &n) != nil || n == nil || *n < 0 || *n > most {
 		return 0, false
 	}
-	return n, true
+	return *n, true
 }

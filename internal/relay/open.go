@@ -13,10 +13,6 @@ import (
 	"tasmota-azd/internal/relay/sim"
 )
 
-// ErrNotReady says that there is no GPIO chip, or none this process may use,
-// and that this can pass within seconds of a boot. Try Open and New again.
-var ErrNotReady = host.ErrNotReady
-
 // Options say which pins to find, and how.
 type Options struct {
 	Driver string   // "auto": the pins of this machine; "sim": simulated ones
@@ -28,17 +24,6 @@ type Options struct {
 type Driver struct {
 	Name  string // "periph" or "sim"
 	About string // such as "Raspberry Pi 3 Model B, bcm283x-gpio"
-}
-
-// A NameError is a mistake in the configuration: the pin of one relay.
-type NameError struct {
-	Relay int    // counted from 0, as a list in the file
-	Name  string // as written
-	Hint  string // what is wrong, and what would be right
-}
-
-func (e *NameError) Error() string {
-	return fmt.Sprintf("relays[%d].pin: %.40q: %s", e.Relay, e.Name, e.Hint)
 }
 
 // board is what a driver has to know. Pin returns nil for a name it does not

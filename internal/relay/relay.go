@@ -10,11 +10,8 @@ package relay
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"slices"
-	"syscall"
 
 	"periph.io/x/conn/v3/gpio"
 
@@ -117,22 +114,4 @@ func (b *Bank) failed(i int, err error) error {
 		return nil
 	}
 	return &PinError{Relay: i + 1, Pin: b.wires[i].Pin.Name(), Err: err}
-}
-
-// A PinError says which relay could not be moved, and why. It is ErrNotReady if
-// the pin may only need time, as when udev has not settled its permissions yet.
-type PinError struct {
-	Relay int    // counted from 1, as the owner does
-	Pin   string // proper name
-	Err   error
-}
-
-func (e *PinError) Error() string { return fmt.Sprintf("relay %d on %s: %v", e.Relay, e.Pin, e.Err) }
-
-func (e *PinError) Unwrap() error { return e.Err }
-
-// Is makes a passing cause match ErrNotReady.
-func (e *PinError) Is(target error) bool {
-	return target == ErrNotReady &&
-		(errors.Is(e.Err, fs.ErrPermission) || errors.Is(e.Err, fs.ErrNotExist) || errors.Is(e.Err, syscall.ENODEV))
 }

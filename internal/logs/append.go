@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -66,7 +67,7 @@ func appendAttr(b []byte, group string, a slog.Attr) []byte {
 }
 
 func appendKey(b []byte, key string) []byte {
-	if isPlain(key, false) {
+	if isPlain(key, false) && !strings.Contains(key, `"`) {
 		return append(b, key...)
 	}
 	return strconv.AppendQuote(b, key)
@@ -110,7 +111,7 @@ func appendText(b []byte, text string) []byte {
 		}
 		text, rest = text[:cut], len(text)-cut
 	}
-	if text != "" && isPlain(text, false) {
+	if text != "" && text[0] != '"' && isPlain(text, false) {
 		b = append(b, text...)
 	} else {
 		b = strconv.AppendQuote(b, text)
@@ -121,14 +122,15 @@ func appendText(b []byte, text string) []byte {
 	return b
 }
 
-// isPlain reports whether text can stand in a line as it is. Blanks, quotes
-// and equals signs may be in a message, but not in a word.
+// isPlain reports whether text can stand in a line as it is. Blanks and equals
+// signs may be in a message, but not in a word. A quote may be in both: a word
+// ends at the next blank, and so an answer such as {"POWER":"ON"} reads as sent.
 func isPlain(text string, message bool) bool {
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
 		case c >= utf8.RuneSelf:
 			return isPrintable(text[i:], message)
-		case c < ' ', c == 0x7f, !message && (c == ' ' || c == '"' || c == '=' || c == '\\'):
+		case c < ' ', c == 0x7f, !message && (c == ' ' || c == '=' || c == '\\'):
 			return false
 		}
 	}
@@ -138,7 +140,7 @@ func isPlain(text string, message bool) bool {
 // isPrintable is isPlain for text that is not ASCII.
 func isPrintable(text string, message bool) bool {
 	for _, r := range text {
-		if r == utf8.RuneError || !unicode.IsPrint(r) || !message && (r == ' ' || r == '"' || r == '=' || r == '\\') {
+		if r == utf8.RuneError || !unicode.IsPrint(r) || !message && (r == ' ' || r == '=' || r == '\\') {
 			return false
 		}
 	}

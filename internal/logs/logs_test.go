@@ -61,6 +61,9 @@ func TestLines(t *testing.T) {
 		{`<6>x i=-1 u=18446744073709551615 f=1.5 b=true t=2026-01-31T09:05:00.042+01:00 n=<nil> y=bytes s="[a b]" l=WARN`, func(l *slog.Logger) {
 			l.Info("x", "i", -1, "u", uint64(math.MaxUint64), "f", 1.5, "b", true, "t", at, "n", nil, "y", []byte("bytes"), "s", []string{"a", "b"}, "l", slog.LevelWarn)
 		}},
+		{`<6>x result={"POWER1":"ON"} spoof="{\"a\":1} on=true"`, func(l *slog.Logger) {
+			l.Info("x", "result", `{"POWER1":"ON"}`, "spoof", `{"a":1} on=true`)
+		}},
 		{`<6>x cause="c2d 7f0e" key=[key]`, func(l *slog.Logger) { l.Info("x", "cause", stringer{"CANARY"}, "key", key) }},
 		{`<6>x err="%!v(PANIC=Error method: no)"`, func(l *slog.Logger) { l.Info("x", "err", panics{}) }},
 		{`<6>x err=<nil>`, func(l *slog.Logger) { l.Info("x", "err", (*os.PathError)(nil)) }},

@@ -5,13 +5,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
 
 	"tasmota-azd/internal/config"
+	"tasmota-azd/internal/logs"
 )
 
 // exitConfig is the exit status for a configuration file with mistakes: EX_CONFIG of
@@ -30,14 +30,16 @@ func main() {
 	}
 }
 
-// report prints an error for a person: one line for each mistake.
+// report prints the error that ends the program: one line for each mistake.
 func report(err error) {
+	text := "tasmota-azd: " + err.Error()
 	var mistakes *config.Error
 	if errors.As(err, &mistakes) {
-		fmt.Fprintln(os.Stderr, err)
-		return
+		text = err.Error()
 	}
-	fmt.Fprintf(os.Stderr, "tasmota-azd: %v\n", err)
+	if err := logs.Last(os.Stderr, text); err != nil {
+		os.Exit(1) // there is nobody to tell
+	}
 }
 
 func exitCode(err error) int {

@@ -17,6 +17,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -48,6 +49,16 @@ func New(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 	default:
 		return slog.New(newHandler(w, level, appendTimeAndLevel))
 	}
+}
+
+// Last writes the error that ends the program, which no logger of New may be there
+// to tell. The journal gets each of its lines as an error, people get it as it is.
+func Last(w io.Writer, text string) error {
+	if toJournal(w, os.Getenv("JOURNAL_STREAM")) {
+		text = "<3>" + strings.ReplaceAll(text, "\n", "\n<3>")
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
 }
 
 // toJournal reports whether w is the stream to journald that systemd set up.

@@ -356,3 +356,33 @@ func FuzzLine(f *testing.F) {
 		}
 	})
 }
+
+func TestLast(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var s syscall.Stat_t
+	if err := syscall.Fstat(int(f.Fd()), &s); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ stream, want string }{
+		{"", "a:1: x\na:2: y\n"},
+		{fmt.Sprintf("%d:%d", s.Dev, s.Ino), "<3>a:1: x\n<3>a:2: y\n"},
+	} {
+		t.Setenv("JOURNAL_STREAM", tt.stream)
+		if err := f.Truncate(0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			t.Fatal(err)
+		}
+		if err := logs.Last(f, "a:1: x\na:2: y"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(f.Name()); err != nil || string(got) != tt.want {
+			t.Errorf("stream %q: %q (%v), want %q", tt.stream, got, err, tt.want)
+		}
+	}
+}

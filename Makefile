@@ -43,7 +43,7 @@ lint:
 
 .PHONY: conformance
 conformance: bin/hubsim
-	cd conformance && npm ci --silent && HUBSIM=$(CURDIR)/bin/hubsim node --test
+	cd conformance && npm ci --silent && HUBSIM=$(CURDIR)/bin/hubsim npm test --silent
 
 # make demo ends with Ctrl-C; make demo DURATION=10s ends by itself, with exit status 0
 # only if the command was answered.

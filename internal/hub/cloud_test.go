@@ -24,6 +24,12 @@ const (
 	hubName = "contoso.azure-devices.net"
 	dev     = "rpi-0001"
 	keyText = "jNz5mAED7S6cwBfdwDO7vWozxrhf3BqeqABjaumHObY="
+
+	// The life of a token, and when it is renewed if chance is in the middle. Not
+	// an hour: pings are sent at multiples of five seconds, and the stand-in that
+	// fails to answer one because the device has left does not see its DISCONNECT.
+	tokenTTL = 3601 * time.Second
+	renewAt  = tokenTTL * 8 / 10
 )
 
 func key(t testing.TB) token.Key {
@@ -90,6 +96,7 @@ func (c *cloud) inject(f hubsim.Fault) {
 
 // bodies are those of the D2C messages so far, in order.
 func (c *cloud) bodies() []string {
+	synctest.Wait()
 	var all []string
 	for _, r := range c.Records() {
 		all = append(all, string(r.Body))
@@ -166,6 +173,9 @@ func newDevice(t *testing.T, c *cloud, s setup) *device {
 	}
 	if o.Dial == nil {
 		o.Dial = c.Dial
+	}
+	if o.TokenTTL == 0 {
+		o.TokenTTL = tokenTTL
 	}
 	o.ClientType = "test/1"
 	o.Will = func(string) hub.Telemetry {
@@ -251,6 +261,7 @@ func (d *device) message(i int) hub.Message {
 
 // history is what the device was told, in short.
 func (d *device) history() []string {
+	synctest.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var all []string
@@ -276,6 +287,7 @@ func short(what string, renewal bool) string {
 
 // lastError is that of the last Disconnected.
 func (d *device) lastError() error {
+	synctest.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := len(d.seen) - 1; i >= 0; i-- {
@@ -287,6 +299,7 @@ func (d *device) lastError() error {
 }
 
 func (d *device) log() string {
+	synctest.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.logs.String()

@@ -133,10 +133,14 @@ func TestSubscribeVectors(t *testing.T) {
 			s.options.Identify = func(context.Context, hub.Trouble) (hub.Identity, error) {
 				return hub.Identity{Host: hubName, DeviceID: tt.In.DeviceID, Key: key(t)}, nil
 			}
-			here, there := net.Pipe()
-			s.options.Dial = func(context.Context, string, int) (net.Conn, error) { return here, nil }
+			var there net.Conn
+			s.options.Dial = func(context.Context, string, int) (here net.Conn, _ error) {
+				here, there = net.Pipe()
+				return here, nil
+			}
 			inBubble(t, s, func(t *testing.T, _ *cloud, d *device) {
 				d.run()
+				synctest.Wait()
 				_, err := packets.ReadPacket(there)
 				must(t, err)
 				must(t, packets.NewControlPacket(packets.Connack).Write(there))

@@ -45,7 +45,7 @@ func (e *Error) Unwrap() error { return e.cause }
 var (
 	errTokenDue = errors.New("the token is nearly used up")
 	errStopped  = errors.New("the session is being closed")
-	errNoPing   = fmt.Errorf("the link is dead: a ping was not answered")
+	errNoPing   = errors.New("the link is dead: a ping was not answered")
 	errNoPuback = fmt.Errorf("the link is dead or the hub overloaded: a message was not acknowledged within %v", pubackWithin)
 	errTimeout  = fmt.Errorf("not connected within %v", connectWithin)
 )

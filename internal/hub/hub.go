@@ -135,7 +135,7 @@ type Identity struct {
 
 // Trouble says how connecting has gone since the last session that stood.
 type Trouble struct {
-	Failures int       // attempts that failed and sessions that ended at once, in a row
+	Failures int       // attempts that failed and sessions that ended within 30 s, in a row
 	Since    time.Time // when the first of them failed; zero if none did
 	Err      error     // the last failure, usually an *Error
 }

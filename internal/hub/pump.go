@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -74,9 +75,11 @@ func (p *pump) acknowledge() {
 func (p *pump) publish(prefix string) {
 	for t, ok := p.out.next(); ok; t, ok = p.out.next() {
 		token := p.link.client.Publish(encode(prefix, t), 1, false, t.Body)
-		if token.Error() != nil {
+		if err := token.Error(); err != nil {
 			p.out.unsend()
-			p.out.poke()
+			if !errors.Is(err, mqtt.ErrNotConnected) { // else the link ends, and there is nothing to come back to
+				p.out.poke()
+			}
 			return
 		}
 		p.flight = append(p.flight, flying{token, time.Now().Add(pubackWithin)})

@@ -43,9 +43,10 @@ type run struct {
 func (r *run) begin(l *link) {
 	r.began = time.Now()
 	renewal := !r.parted.IsZero()
-	if renewal {
+	switch {
+	case renewal:
 		r.opts.Log.Info("token renewed", "gap_ms", time.Since(r.parted).Milliseconds())
-	} else {
+	case r.short < pushedOut || powerOfTwo(r.trouble.Failures): // else it will not last
 		r.opts.Log.Info("connected", r.account(l)...)
 	}
 	r.parted = time.Time{}

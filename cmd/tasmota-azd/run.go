@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -22,6 +23,9 @@ import (
 	"tasmota-azd/internal/logs"
 	"tasmota-azd/internal/store"
 )
+
+// calmAfter is when the start is over, and what it took can be given back.
+const calmAfter = 5 * time.Second
 
 // run is the life of the daemon: it ends when ctx does, with nil, or when a part
 // cannot begin.
@@ -81,6 +85,9 @@ func (d *daemon) serve(ctx context.Context) error {
 		d.systemd.stopping()
 		return err
 	})
+	// What the start needed, such as the system's root certificates, is given back once.
+	calm := time.AfterFunc(calmAfter, debug.FreeOSMemory)
+	defer calm.Stop()
 	err := parts.Wait()
 	d.log.Info("stopped")
 	return err

@@ -26,7 +26,9 @@ const (
 	ackAfter = 30 * time.Second
 	// finishWithin bounds what a stop may still do: commands left in a backlog.
 	finishWithin = 3 * time.Second
-	// settleEvery bounds how many commands of a burst wait for one save.
+	// A burst of commands is saved, and then acknowledged, once: when it pauses for
+	// settleAfter, or after settleEvery of them. What is not saved by then comes again.
+	settleAfter = 2 * time.Millisecond
 	settleEvery = 32
 )
 
@@ -60,9 +62,11 @@ type Device struct {
 	seen    recent
 	unacked []waiting
 	behind  int       // commands run since the last save
+	pause   time.Time // when the burst is over, or zero
 	saved   State     // what the store holds
 	syncAt  time.Time // when the store is due to be flushed, or zero
-	beatAt  time.Time
+	turns   bool      // the loop has turned once
+	beatAt  time.Time // when Alive is due, or zero
 }
 
 // A waiting message has been run but not yet acknowledged.
@@ -90,31 +94,32 @@ func New(o Options) *Device {
 // for 3 s at the most, saves and returns.
 func (d *Device) Run(ctx context.Context, events <-chan hub.Event) error {
 	d.settle(time.Now())
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
-		if d.behind > 0 && d.behind < settleEvery {
-			select { // a burst is saved once, at its end
-			case ev := <-events:
-				d.handle(time.Now(), ev)
-				continue
-			default:
-			}
-		}
-		d.settle(time.Now())
 		d.alive(time.Now())
+		if at := d.next(); at.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(time.Until(at))
+		}
 		select {
 		case <-ctx.Done():
 			return d.finish()
 		case ev := <-events:
 			d.handle(time.Now(), ev)
-		case <-wake(d.next()):
+		case <-timer.C:
 			d.tick(time.Now())
+		}
+		if d.behind >= settleEvery {
+			d.settle(time.Now())
 		}
 	}
 }
 
 // next is when the loop has something to do by itself, or zero.
 func (d *Device) next() time.Time {
-	at := earliest(d.o.Commands.Next(), d.syncAt)
+	at := earliest(earliest(d.o.Commands.Next(), d.syncAt), d.pause)
 	if len(d.unacked) > 0 {
 		at = earliest(at, d.unacked[0].until)
 	}
@@ -123,22 +128,34 @@ func (d *Device) next() time.Time {
 
 // tick does what is due at now.
 func (d *Device) tick(now time.Time) {
-	if at := d.o.Commands.Next(); !at.IsZero() && !now.Before(at) {
+	if due(d.o.Commands.Next(), now) {
 		replies, err := d.o.Commands.Tick(now)
-		d.behind++
+		d.ran(now)
 		d.send(replies)
 		if err != nil {
 			d.o.Log.Error("queued command failed", "err", err)
 		}
 	}
-	if !d.syncAt.IsZero() && !now.Before(d.syncAt) {
+	if due(d.pause, now) || len(d.unacked) > 0 && due(d.unacked[0].until, now) {
+		d.settle(now)
+	}
+	if due(d.syncAt, now) {
 		d.sync()
 	}
 }
 
-// alive tells the watchdog that the loop turns, no more often than asked.
+// ran notes that a command has run: its effect is to be saved soon.
+func (d *Device) ran(now time.Time) {
+	d.behind++
+	d.pause = now.Add(settleAfter)
+}
+
+// alive tells that the loop turns: once, and then as often as the watchdog asks.
 func (d *Device) alive(now time.Time) {
-	if now.Before(d.beatAt) {
+	switch {
+	case !d.turns:
+		d.turns = true
+	case !due(d.beatAt, now):
 		return
 	}
 	d.o.Alive()
@@ -174,6 +191,9 @@ func wake(at time.Time) <-chan time.Time {
 	}
 	return time.After(time.Until(at))
 }
+
+// due reports whether a deadline, of which zero means none, has come.
+func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
 // earliest is the earlier of two times, of which zero means never.
 func earliest(a, b time.Time) time.Time {

@@ -141,8 +141,10 @@ func (r *rig) end(t *testing.T) {
 	}
 }
 
+// take hands over an event and waits until its effect is saved.
 func (r *rig) take(ev hub.Event) {
 	r.events <- ev
+	time.Sleep(5 * time.Millisecond)
 	synctest.Wait()
 }
 

@@ -16,6 +16,7 @@ import (
 func (d *Device) handle(now time.Time, ev hub.Event) {
 	switch ev := ev.(type) {
 	case hub.Connected:
+		d.ran(now) // settings such as BootCountSince may have changed
 		d.topic.deviceID = ev.DeviceID
 		d.o.Status("connected to " + ev.Host + " as " + ev.DeviceID)
 		d.send(d.o.Commands.Connected(now, commands.Link{
@@ -34,7 +35,7 @@ func (d *Device) handle(now time.Time, ev hub.Event) {
 // message runs the command that a cloud-to-device message carries. The message is
 // acknowledged later, by settle: when its effect is saved.
 func (d *Device) message(now time.Time, m hub.Message) {
-	d.behind++
+	d.ran(now)
 	w := waiting{message: m, until: now.Add(ackAfter)}
 	topic, ok := m.Property("Topic")
 	switch {

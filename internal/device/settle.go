@@ -25,7 +25,7 @@ type State struct {
 func (d *Device) settle(now time.Time) {
 	d.save(now)
 	d.acknowledge(now)
-	d.behind = 0
+	d.behind, d.pause = 0, time.Time{}
 }
 
 // save writes the state if it differs from the saved one.

@@ -72,8 +72,12 @@ type latency struct {
 func toPin(l latency) float64    { return float64(l.pin) }
 func toAnswer(l latency) float64 { return float64(l.answer) }
 
-// latencies sends n commands. Each finds the program at rest: the hub has the answer
-// to the one before, and its PUBACK.
+// pause is between two single commands, after the PUBACK of the first. Commands come
+// one by one in life, and find a program that sleeps: without the pause, one that is
+// still awake from the last command would have the advantage.
+const pause = 5 * time.Millisecond
+
+// latencies sends n commands, one at a time, each to a program at rest.
 func (c *contender) latencies(ctx context.Context, name string, n int) ([]latency, error) {
 	before, err := lab.Edges(c.pins())
 	if err != nil {
@@ -82,6 +86,9 @@ func (c *contender) latencies(ctx context.Context, name string, n int) ([]latenc
 	sent := make([]time.Time, n)
 	answered := make([]time.Time, n)
 	for i := range n {
+		if err := sleep(ctx, pause); err != nil {
+			return nil, err
+		}
 		sent[i] = time.Now()
 		answered[i], err = c.command(ctx, fmt.Sprintf("%s-%d", name, i))
 		if err != nil {
@@ -100,6 +107,15 @@ func (c *contender) latencies(ctx context.Context, name string, n int) ([]latenc
 		all[i] = latency{pin: edges[i].At.Sub(sent[i]), answer: answered[i].Sub(sent[i])}
 	}
 	return all, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
 }
 
 // command sends one, returns when its answer came, and waits for its PUBACK.

@@ -110,14 +110,11 @@ func (running pair) stop() error {
 func (running pair) weigh(ctx context.Context, rest time.Duration, all, own *figure) error {
 	looks := map[string][]memory{}
 	for i := range 5 {
-		pause := 200 * time.Millisecond
-		if i == 0 {
-			pause = rest
+		if i > 0 {
+			rest = 200 * time.Millisecond
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(pause):
+		if err := sleep(ctx, rest); err != nil {
+			return err
 		}
 		for device, p := range running {
 			m, err := p.memory()

@@ -34,7 +34,7 @@ func main() {
 	flag.IntVar(&o.starts, "starts", 15, "starts of each program")
 	flag.IntVar(&o.memories, "memories", 3, "starts of each program to measure its memory")
 	flag.IntVar(&o.rounds, "rounds", 9, "rounds of latency, and of rate")
-	flag.IntVar(&o.single, "single", 300, "commands of a round of latency")
+	flag.IntVar(&o.single, "single", 200, "commands of a round of latency")
 	flag.IntVar(&o.burst, "burst", 3000, "commands of a round of rate")
 	flag.DurationVar(&o.settle, "settle", 8*time.Second, "rest before memory is measured")
 	flag.Parse()

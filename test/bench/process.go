@@ -20,48 +20,61 @@ type process struct {
 	cmd     *exec.Cmd
 	log     *os.File
 	started time.Time // just before exec
-	ended   chan error
+	ended   chan struct{}
+	err     error // once ended is closed
 }
 
-// start runs a contender.
+// start runs a contender. If nobody stops it, the stage does when it closes.
 func (c *contender) start() (*process, error) {
 	log, err := os.OpenFile(filepath.Join(c.dir(), "log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	p := &process{cmd: exec.Command(c.program, c.args...), log: log, ended: make(chan error, 1)}
+	p := &process{cmd: exec.Command(c.program, c.args...), log: log, ended: make(chan struct{})}
 	p.cmd.Stderr = log
 	p.cmd.Env = append(os.Environ(), "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent", "STATE_DIRECTORY=", "NOTIFY_SOCKET=")
 	p.started = time.Now()
 	if err := p.cmd.Start(); err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	go func() { p.ended <- p.cmd.Wait() }()
+	c.stage.started = append(c.stage.started, p)
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.ended)
+	}()
 	return p, nil
 }
 
 // stop ends the process in good order.
 func (p *process) stop() error {
-	defer p.log.Close()
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		return err
 	}
 	select {
-	case err := <-p.ended:
-		return err
+	case <-p.ended:
+		return errors.Join(p.err, p.log.Close())
 	case <-time.After(lab.Patience):
-		return errors.Join(errors.New("the program does not end"), p.cmd.Process.Kill())
+		return errors.Join(errors.New("the program does not end"), p.kill())
 	}
 }
 
 // kill ends the process as a power cut would.
 func (p *process) kill() error {
-	defer p.log.Close()
 	if err := p.cmd.Process.Kill(); err != nil {
 		return err
 	}
-	<-p.ended // it says that a signal ended it
-	return nil
+	<-p.ended // p.err says that a signal ended it, which is no news
+	return p.log.Close()
+}
+
+// runs reports whether the process has not ended.
+func (p *process) runs() bool {
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
 }
 
 // A memory is what a process has of the machine's, in bytes.

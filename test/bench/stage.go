@@ -20,6 +20,8 @@ type stage struct {
 	time   *lab.TimeServer
 	daemon *contender
 	bare   *contender
+
+	started []*process
 }
 
 // newStage starts the cloud and writes what the programs need to reach it.
@@ -45,9 +47,16 @@ func newStage(bin string) (*stage, error) {
 // both returns the contenders in the order in which they take their turns.
 func (s *stage) both() []*contender { return []*contender{s.daemon, s.bare} }
 
-// close ends the cloud. The files go too, unless something went wrong.
+// close ends the programs that still run, and the cloud. The files go too, unless
+// something went wrong.
 func (s *stage) close(fine bool) error {
-	err := errors.Join(s.cloud.Close(), s.time.Close())
+	var err error
+	for _, p := range s.started {
+		if p.runs() {
+			err = errors.Join(err, p.kill())
+		}
+	}
+	err = errors.Join(err, s.cloud.Close(), s.time.Close())
 	if !fine {
 		fmt.Fprintf(os.Stderr, "bench: the programs' logs are in %s\n", s.dir)
 		return err

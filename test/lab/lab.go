@@ -112,7 +112,7 @@ func (c *Cloud) AddKeyDevice(dir, id string) (keyFile string, err error) {
 // Build compiles the command cmd/<name> into dir, with the race detector if race.
 func Build(dir, pkg string, race bool) (string, error) {
 	out := filepath.Join(dir, filepath.Base(pkg))
-	args := []string{"build", "-o", out}
+	args := []string{"build", "-tags", "nethttpomithttp2", "-o", out} // as the Makefile does
 	env := append(os.Environ(), "CGO_ENABLED=0")
 	if race {
 		args = append(args, "-race")

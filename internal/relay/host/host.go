@@ -1,4 +1,7 @@
-// Package host finds the pins of this machine by periph's host drivers.
+// Package host finds the pins of this machine by periph's host drivers: those of
+// the Raspberry Pi, and of the kernel's GPIO chips for every other board. periph's
+// drivers for single boards besides the Pi are left out: they cost 330 kB, and the
+// chips of those boards are served by the kernel's.
 //
 // periph starts its drivers once in the life of a process and remembers what
 // they found. So Open first looks whether there is a chip that may be used, and
@@ -16,8 +19,10 @@ import (
 	"periph.io/x/conn/v3/driver/driverreg"
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/gpio/gpioreg"
-	"periph.io/x/host/v3"
+	_ "periph.io/x/host/v3/bcm283x"
 	"periph.io/x/host/v3/distro"
+	_ "periph.io/x/host/v3/gpioioctl"
+	_ "periph.io/x/host/v3/rpi"
 
 	"tasmota-azd/internal/relay/header"
 )
@@ -43,7 +48,7 @@ type Board struct {
 
 // Open starts periph's drivers.
 func Open() (*Board, error) {
-	return machine{glob: filepath.Glob, open: tryOpen, start: host.Init, model: distro.DTModel}.board()
+	return machine{glob: filepath.Glob, open: tryOpen, start: driverreg.Init, model: distro.DTModel}.board()
 }
 
 func (m machine) board() (*Board, error) {

@@ -6,7 +6,7 @@ BUILDTIME := $(shell git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:
 LDFLAGS   := -s -w -X main.version=$(VERSION) -X main.buildTime=$(BUILDTIME)
 BUILD     := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 TOOL      := $(GO) tool -modfile=tools/go.mod
-SOURCES   := $(shell git ls-files '*.go' go.mod go.sum 2>/dev/null)
+SOURCES   := $(shell git ls-files '*.go' 'configs/boards/*.yaml' go.mod go.sum 2>/dev/null)
 DURATION  ?=
 
 .PHONY: all

@@ -9,7 +9,7 @@ LDFLAGS   := -s -w -X main.version=$(VERSION) -X main.buildTime=$(BUILDTIME)
 TAGS      := nethttpomithttp2
 BUILD     := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)'
 TOOL      := $(GO) tool -modfile=tools/go.mod
-SOURCES   := $(shell git ls-files '*.go' go.mod go.sum 2>/dev/null)
+SOURCES   := $(shell git ls-files '*.go' 'configs/boards/*.yaml' go.mod go.sum 2>/dev/null)
 DURATION  ?=
 
 .PHONY: all

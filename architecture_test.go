@@ -23,7 +23,9 @@ var rooms = map[string]string{
 	"internal/logs":     "",
 	"internal/dps":      "internal/token",
 	"internal/hub":      "internal/token",
-	"internal/config":   "internal/token",
+	"internal/config":   "internal/boards internal/token",
+	"internal/boards":   "configs",
+	"configs":           "",
 	"internal/commands": "internal/cause",
 	"internal/system":   "internal/commands",
 	"internal/relay":    "internal/cause internal/relay/gpiochip internal/relay/header internal/relay/host internal/relay/sim",
@@ -45,7 +47,7 @@ var rooms = map[string]string{
 
 // doors lists the packages through which an outside module may come in.
 var doors = map[string]string{
-	"gopkg.in/yaml.v3":                    "internal/config",
+	"gopkg.in/yaml.v3":                    "internal/config internal/boards",
 	"github.com/beevik/ntp":               "internal/clock",
 	"github.com/godbus/dbus/v5":           "internal/clock",
 	"github.com/eclipse/paho.mqtt.golang": "internal/hub internal/hubsim test/bench/bare",

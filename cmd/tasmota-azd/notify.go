@@ -12,6 +12,7 @@ import (
 type notifier struct {
 	log   *slog.Logger
 	ready bool
+	keeps bool // systemd was given a file
 }
 
 // beat is how often the loop must say that it turns: twice in each WatchdogSec, or
@@ -29,9 +30,21 @@ func (n *notifier) beat() time.Duration {
 func (n *notifier) alive() {
 	if !n.ready {
 		n.ready = true
+		n.settle()
 		n.send(sd.SdNotifyReady)
 	}
 	n.send(sd.SdNotifyWatchdog)
+}
+
+// settle waits until systemd has taken the files it was given: what it has not read
+// yet when the daemon dies it may not be able to assign to the unit any more.
+func (n *notifier) settle() {
+	if !n.keeps {
+		return
+	}
+	if err := barrier(); err != nil {
+		n.log.Warn("not known whether systemd keeps the lines", "err", err)
+	}
 }
 
 // status is the line that systemctl status shows.

@@ -47,12 +47,12 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
-	defer close(st, log)
+	defer release(st, log)
 	d, err := build(ctx, cfg, st, started, log)
 	if err != nil {
 		return err
 	}
-	defer close(d.bank, log)
+	defer release(d.bank, log)
 	return d.serve(ctx)
 }
 
@@ -83,6 +83,9 @@ func (d *daemon) serve(ctx context.Context) error {
 		defer offline()
 		err := d.device.Run(ctx, events)
 		d.systemd.stopping()
+		if forGood(ctx) {
+			d.stopper.stop(d.bank, d.onStop)
+		}
 		return err
 	})
 	// What the start needed, such as the system's root certificates, is given back once.
@@ -121,8 +124,8 @@ func newHub(cfg config.Config, st *store.Store, clk *clock.Clock, log *slog.Logg
 	})
 }
 
-// close releases a part at the end of the daemon, where an error can only be told.
-func close(part io.Closer, log *slog.Logger) {
+// release closes a part at the end of the daemon, where an error can only be told.
+func release(part io.Closer, log *slog.Logger) {
 	if err := part.Close(); err != nil && !errors.Is(err, context.Canceled) {
 		log.Error("not released in good order", "err", err)
 	}

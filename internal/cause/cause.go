@@ -16,6 +16,7 @@ const (
 	Start     Door = "start"     // the daemon started on a machine that ran on: the saved state
 	Adopted   Door = "adopted"   // the daemon took back a line that systemd had kept
 	Recovered Door = "recovered" // a line that was lost came back, and got its last state
+	Removed   Door = "removed"   // the relay is no longer in the file: its line, kept from before, is released
 	Stop      Door = "stop"      // the service ended: what gpio.on_stop wants
 )
 

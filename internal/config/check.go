@@ -20,7 +20,7 @@ func (c *checker) config(w *written) Config {
 	c.dps(&w.DPS, &cfg.DPS)
 	c.ntp(&w.NTP, &cfg.NTP)
 	c.gpio(&w.GPIO, &cfg.GPIO)
-	cfg.Relays = c.relays(&w.Relays, cfg.GPIO.Driver == DriverSim)
+	c.relays(w, &cfg)
 	c.telemetry(&w.Telemetry, &cfg.Telemetry)
 	c.path(w.StateDir, &cfg.StateDir)
 	c.log(&w.Log, &cfg.Log)

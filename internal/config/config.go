@@ -30,6 +30,7 @@ type Config struct {
 	DPS       DPS
 	NTP       NTP
 	GPIO      GPIO
+	Board     string  // the preset that Relays come from, empty without one
 	Relays    []Relay // 1 to 32
 	Telemetry Telemetry
 	StateDir  string

@@ -135,6 +135,18 @@ func TestPinNames(t *testing.T) {
 	}
 }
 
+func TestBCM(t *testing.T) {
+	for pin, want := range map[string]int{
+		"GPIO17": 17, "17": 17, "P1_11": 17, "0": 0, "GPIO27": 27, "pinctrl-rp1:17": 17, "pinctrl-bcm2711:0": 0, "pinctrl-bcm2835:27": 27,
+		"GPIO28": -1, "gpiochip0:17": -1, "PA7": -1, "pinctrl-rp1:28": -1, "raspberrypi-exp-gpio:2": -1, "7J1 Header Pin11": -1, "P1_1": -1,
+	} {
+		n, ok := config.Relay{Pin: pin}.BCM()
+		if ok != (want >= 0) || ok && n != want {
+			t.Errorf("%s: %d, %v; want %d", pin, n, ok, want)
+		}
+	}
+}
+
 func TestNearest(t *testing.T) {
 	words := []string{"host", "port", "device_id", "key", "key_file", "token_ttl", "keep_alive"}
 	for text, want := range map[string]string{
@@ -230,7 +242,7 @@ func TestKnown(t *testing.T) {
 			t.Errorf("%s is not in %q", want, all)
 		}
 	}
-	if len(all) != 39 {
-		t.Errorf("%d keys, want 39: %q", len(all), all)
+	if len(all) != 41 {
+		t.Errorf("%d keys, want 41: %q", len(all), all)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // header is the 40-pin header of the Raspberry Pi, P1, by position. The first
@@ -36,11 +35,24 @@ var header = [41]string{
 
 const maxRelays = 32
 
-func (c *checker) relays(w *list[writtenRelay], sim bool) []Relay {
+// relays reads the relays, from a preset if there is one.
+func (c *checker) relays(w *written, cfg *Config) {
+	if !w.Board.given {
+		cfg.Relays = c.listed(&w.Relays, cfg.GPIO.Driver == DriverSim)
+		return
+	}
+	if b, ok := c.board(w.Board); ok {
+		cfg.Board = b.Name
+		cfg.Relays = c.preset(b, w.Board, &w.Relays)
+	}
+}
+
+// listed reads relays that are given with their pins.
+func (c *checker) listed(w *list[writtenRelay], sim bool) []Relay {
 	at := scalar{path: w.path, line: w.line}
 	switch n := len(w.items); {
 	case n == 0:
-		c.missing(at, "list 1 to 32 relays, each with a name and a pin")
+		c.missing(at, "list 1 to 32 relays, each with a name and a pin, or write board: with the name of a relay board")
 		return nil
 	case n > maxRelays:
 		c.hidden(at, "has %d entries; 32 relays are the most", n)
@@ -53,7 +65,10 @@ func (c *checker) relays(w *list[writtenRelay], sim bool) []Relay {
 		relays[i].Name = c.relayName(r.Name, path, names)
 		relays[i].Pin = c.pin(r.Pin, path, pins, sim)
 		c.boolean(r.ActiveLow, &relays[i].ActiveLow)
-		c.duration(r.MinInterval, &relays[i].MinInterval, span{0, time.Hour, "0s (no limit) to 1h"})
+		c.minInterval(r.MinInterval, &relays[i].MinInterval)
+		if r.Channel.given {
+			c.wrong(r.Channel, "has a meaning only beside board:, the name of a relay board")
+		}
 	}
 	return relays
 }
@@ -163,4 +178,20 @@ func headerPin(text string) (name, why string) {
 func simulated(name string) bool {
 	n, err := strconv.Atoi(strings.TrimPrefix(name, "GPIO"))
 	return gpioPin.MatchString(name) && err == nil && n <= 27
+}
+
+var piLine = regexp.MustCompile(`^pinctrl-(?:bcm2835|bcm2711|rp1):([0-9]{1,2})$`)
+
+// BCM returns the number that the Raspberry Pi's firmware has for the pin, 0 to
+// 27, if what is written names a pin of its header on every board it has.
+func (r Relay) BCM() (int, bool) {
+	name, why := pinName(r.Pin)
+	if m := piLine.FindStringSubmatch(r.Pin); m != nil {
+		name = "GPIO" + m[1]
+	}
+	if why != "" || !simulated(name) {
+		return 0, false
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(name, "GPIO"))
+	return n, err == nil
 }

@@ -87,7 +87,7 @@ func TestSampleWithDPS(t *testing.T) {
 // change nothing.
 func TestSampleDefaults(t *testing.T) {
 	text, dir := filled(t)
-	examples := []string{"device_id", "key", "key_file", "connection_string", "connection_string_file", "registration_id", "ca_file"}
+	examples := []string{"device_id", "key", "key_file", "connection_string", "connection_string_file", "registration_id", "ca_file", "board", "channel"}
 	var shown []string
 	text = setting.ReplaceAllStringFunc(text, func(line string) string {
 		m := setting.FindStringSubmatch(line)
@@ -146,7 +146,7 @@ func TestSampleMutated(t *testing.T) {
 	text = setting.ReplaceAllStringFunc(text, func(line string) string {
 		m := setting.FindStringSubmatch(line)
 		if m[3] == "" || strings.HasPrefix(m[4], "connection_string") || m[4] == "key" || m[4] == "ca_file" || strings.Contains(line, "enrollment") ||
-			m[4] == "registration_id" {
+			m[4] == "registration_id" || m[4] == "board" || m[4] == "channel" {
 			return line
 		}
 		return strings.Replace(line, "#", "", 1)

@@ -13,6 +13,7 @@ type written struct {
 	DPS       writtenDPS         `yaml:"dps"`
 	NTP       writtenNTP         `yaml:"ntp"`
 	GPIO      writtenGPIO        `yaml:"gpio"`
+	Board     scalar             `yaml:"board"`
 	Relays    list[writtenRelay] `yaml:"relays"`
 	Telemetry writtenTelemetry   `yaml:"telemetry"`
 	StateDir  scalar             `yaml:"state_dir"`
@@ -56,6 +57,7 @@ type writtenGPIO struct {
 }
 
 type writtenRelay struct {
+	Channel     scalar `yaml:"channel"` // of the board
 	Name        scalar `yaml:"name"`
 	Pin         scalar `yaml:"pin"`
 	ActiveLow   scalar `yaml:"active_low"`

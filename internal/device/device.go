@@ -38,11 +38,25 @@ type Hub interface {
 	Ack(hub.Message)
 }
 
-// Options say what a Device works with. Alive, Status and Log may be nil.
+// An Upkeep is work of the relays that falls due by itself, such as getting back a
+// line that was lost.
+type Upkeep interface {
+	Next() time.Time // when Tick is next needed, or zero
+	Tick(now time.Time)
+}
+
+// noUpkeep is for relays that need none.
+type noUpkeep struct{}
+
+func (noUpkeep) Next() time.Time { return time.Time{} }
+func (noUpkeep) Tick(time.Time)  {}
+
+// Options say what a Device works with. Upkeep, Alive, Status and Log may be nil.
 type Options struct {
 	Hub       Hub
 	Commands  *commands.Interpreter
 	Relays    commands.Relays
+	Upkeep    Upkeep
 	Pins      []string // the proper name of each relay's pin
 	Store     *store.Store
 	State     State         // as loaded at start
@@ -78,6 +92,9 @@ type waiting struct {
 
 // New returns a Device that has not started.
 func New(o Options) *Device {
+	if o.Upkeep == nil {
+		o.Upkeep = noUpkeep{}
+	}
 	if o.Alive == nil {
 		o.Alive = func() {}
 	}
@@ -119,7 +136,7 @@ func (d *Device) Run(ctx context.Context, events <-chan hub.Event) error {
 
 // next is when the loop has something to do by itself, or zero.
 func (d *Device) next() time.Time {
-	at := earliest(earliest(d.o.Commands.Next(), d.syncAt), d.pause)
+	at := earliest(earliest(d.o.Commands.Next(), d.o.Upkeep.Next()), earliest(d.syncAt, d.pause))
 	if len(d.unacked) > 0 {
 		at = earliest(at, d.unacked[0].until)
 	}
@@ -135,6 +152,9 @@ func (d *Device) tick(now time.Time) {
 		if err != nil {
 			d.o.Log.Error("queued command failed", "err", err)
 		}
+	}
+	if due(d.o.Upkeep.Next(), now) {
+		d.o.Upkeep.Tick(now)
 	}
 	if due(d.pause, now) || len(d.unacked) > 0 && due(d.unacked[0].until, now) {
 		d.settle(now)

@@ -4,26 +4,44 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"slices"
 	"strings"
 
 	"periph.io/x/conn/v3/gpio"
 
+	"tasmota-azd/internal/relay/gpiochip"
 	"tasmota-azd/internal/relay/host"
 	"tasmota-azd/internal/relay/sim"
 )
 
 // Options say which pins to find, and how.
 type Options struct {
-	Driver string   // "auto": the pins of this machine; "sim": simulated ones
+	Driver string   // "auto", "gpiochip", "periph" or "sim"
 	SimDir string   // the directory of simulated pins
 	Names  []string // one pin for each relay, as its owner wrote it
+
+	// What an earlier run gave to Keeper, and who keeps it. Only gpiochip keeps
+	// anything.
+	Kept   []*os.File
+	Keeper Keeper
+
+	Log *slog.Logger
 }
 
 // A Driver is what Open chose, for a log.
 type Driver struct {
-	Name  string // "periph" or "sim"
-	About string // such as "Raspberry Pi 3 Model B, bcm283x-gpio"
+	Name   string // "gpiochip", "periph" or "sim"
+	About  string // such as "gpiochip0 (pinctrl-bcm2711)"
+	Kernel string // its release, such as "6.12.47+rpt-rpi-v8"
+}
+
+// Found is what Open found.
+type Found struct {
+	Driver Driver
+	Pins   []Pin  // one for each name
+	Others []Line // lines that were kept for relays which no name stands for any more
 }
 
 // board is what a driver has to know. Pin returns nil for a name it does not
@@ -36,26 +54,82 @@ type board interface {
 
 // Open finds the pins and moves none. The error is ErrNotReady if trying again
 // may help, else it joins a *NameError for each pin that is a mistake: one that
-// does not exist, or is another relay's already.
-func Open(o Options) (Driver, []Pin, error) {
-	var name string
-	var b board
-	var err error
+// does not exist, is another relay's already, or is held by something else.
+//
+// The driver "auto" is gpiochip where the kernel can do what that needs, and else
+// periph; it is never sim.
+func Open(o Options) (Found, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Keeper == nil {
+		o.Keeper = noKeeper{}
+	}
+	found, err := linux.choose(o)
+	found.Driver.Kernel = release()
+	return found, err
+}
+
+func (k kernel) choose(o Options) (Found, error) {
 	switch o.Driver {
 	case "auto":
-		name = "periph"
-		b, err = host.Open()
+		found, err := k.open(o)
+		if !lacking(err) {
+			return found, err
+		}
+		older, olderErr := openPeriph(o)
+		if olderErr != nil && errors.Is(err, ErrNotReady) {
+			return Found{}, err
+		}
+		if olderErr != nil {
+			return Found{}, fmt.Errorf("%w; and with periph's drivers: %w", err, olderErr)
+		}
+		return older, nil
+	case "gpiochip":
+		return k.open(o)
+	case "periph":
+		return openPeriph(o)
 	case "sim":
-		name = "sim"
-		b, err = sim.Open(o.SimDir)
-	default:
-		err = fmt.Errorf("gpio.driver: %q: auto or sim", o.Driver)
+		b, err := sim.Open(o.SimDir)
+		if err != nil {
+			return Found{}, err
+		}
+		return look("sim", b, o.Names)
 	}
+	return Found{}, fmt.Errorf("gpio.driver: %q: auto, gpiochip, periph or sim", o.Driver)
+}
+
+// lacking tells whether this machine has nothing that gpiochip could work with.
+// Chips that the kernel has and hides from us are something.
+func lacking(err error) bool {
+	if _, old := errors.AsType[*gpiochip.OldKernelError](err); old {
+		return true
+	}
+	none, ok := errors.AsType[*gpiochip.NoChipError](err)
+	return ok && len(none.Hidden) == 0
+}
+
+func openPeriph(o Options) (Found, error) {
+	b, err := host.Open()
 	if err != nil {
-		return Driver{}, nil, err
+		return Found{}, err
 	}
-	pins, err := find(b, o.Names)
-	return Driver{Name: name, About: b.About()}, pins, err
+	return look("periph", b, o.Names)
+}
+
+// look finds the pins of a board.
+func look(name string, b board, names []string) (Found, error) {
+	pins, err := find(b, names)
+	return Found{Driver: Driver{Name: name, About: b.About()}, Pins: pins}, err
+}
+
+// release is the kernel's, or empty.
+func release() string {
+	text, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
 }
 
 // find looks every name up.

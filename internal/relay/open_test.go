@@ -28,12 +28,12 @@ func edges(t testing.TB, dir string) string {
 
 func TestOpenFindsPins(t *testing.T) {
 	dir := t.TempDir()
-	_, pins, err := relay.Open(relay.Options{Driver: "sim", SimDir: dir, Names: []string{"17", "GPIO27", "P1_15", "0"}})
+	found, err := relay.Open(relay.Options{Driver: "sim", SimDir: dir, Names: []string{"17", "GPIO27", "P1_15", "0"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, p := range pins {
+	for _, p := range found.Pins {
 		got = append(got, p.Name())
 	}
 	if want := "GPIO17 GPIO27 GPIO22 GPIO0"; strings.Join(got, " ") != want {
@@ -46,9 +46,9 @@ func TestOpenFindsPins(t *testing.T) {
 
 func TestOpenReportsAllMistakes(t *testing.T) {
 	dir := t.TempDir()
-	_, pins, err := relay.Open(relay.Options{Driver: "sim", SimDir: dir, Names: []string{"GPIO71", "17", "gpio4", "P1_11", "GPIO17", "pump relay", "P1_1", strings.Repeat("9", 1<<20)}})
-	if pins != nil || err == nil {
-		t.Fatalf("Open: %v, %v", pins, err)
+	found, err := relay.Open(relay.Options{Driver: "sim", SimDir: dir, Names: []string{"GPIO71", "17", "gpio4", "P1_11", "GPIO17", "pump relay", "P1_1", strings.Repeat("9", 1<<20)}})
+	if found.Pins != nil || err == nil {
+		t.Fatalf("Open: %v, %v", found.Pins, err)
 	}
 	where := "(simulated in " + dir + ")"
 	want := []string{
@@ -81,15 +81,15 @@ func TestOpenDrivers(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := relay.Open(relay.Options{Driver: "sim", SimDir: file}); err == nil {
+	if _, err := relay.Open(relay.Options{Driver: "sim", SimDir: file}); err == nil {
 		t.Error("a file was taken for a directory of pins")
 	}
-	if _, _, err := relay.Open(relay.Options{Driver: "sym"}); err == nil || !strings.Contains(err.Error(), "auto or sim") {
+	if _, err := relay.Open(relay.Options{Driver: "sym"}); err == nil || !strings.Contains(err.Error(), "periph or sim") {
 		t.Errorf("unknown driver: %v", err)
 	}
-	d, _, err := relay.Open(relay.Options{Driver: "auto"}) // on a board, or off it
-	if err == nil && d.Name != "periph" || err != nil && !errors.Is(err, relay.ErrNotReady) {
-		t.Errorf("auto: %v, %v", d, err)
+	found, err := relay.Open(relay.Options{Driver: "auto"}) // on a board, or off it
+	if err == nil && found.Driver.Name == "sim" || err != nil && !errors.Is(err, relay.ErrNotReady) {
+		t.Errorf("auto: %v, %v", found.Driver, err)
 	}
 }
 
@@ -101,10 +101,10 @@ func FuzzOpen(f *testing.F) {
 	}
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, a, b string) {
-		_, pins, err := relay.Open(relay.Options{Driver: "sim", SimDir: dir, Names: []string{a, b}})
+		found, err := relay.Open(relay.Options{Driver: "sim", SimDir: dir, Names: []string{a, b}})
 		if err == nil {
-			if pins[0].Name() == pins[1].Name() {
-				t.Errorf("%q and %q are both %s", a, b, pins[0].Name())
+			if found.Pins[0].Name() == found.Pins[1].Name() {
+				t.Errorf("%q and %q are both %s", a, b, found.Pins[0].Name())
 			}
 			return
 		}

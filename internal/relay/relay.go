@@ -2,8 +2,9 @@
 //
 // Open finds pins by the names an owner writes; a Bank drives them. The Bank is
 // the only writer of its pins, and the only place that knows which level closes
-// a relay. It answers from what it last wrote and never reads a pin back: in
-// some drivers, reading an output turns it into an input.
+// a relay. It answers from the last level that was certainly driven. A pin is
+// read once at most, when it is taken back from an earlier run, in a way that
+// leaves it an output.
 //
 // A Bank is not safe for concurrent use; one goroutine owns it.
 package relay
@@ -12,6 +13,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"time"
 
 	"periph.io/x/conn/v3/gpio"
 
@@ -25,44 +27,95 @@ type Pin interface {
 	Out(gpio.Level) error
 }
 
+// A Line is a Pin that must be claimed before it is driven. It may be held from
+// an earlier run, and its chip may go away and come back.
+type Line interface {
+	Pin
+	// Held returns the level of a line that is ours already.
+	Held() (level gpio.Level, held bool)
+	// Claim makes the line an output with this level at once, or changes one that
+	// is held to it; off is the level that is to be left behind at the end.
+	Claim(level, off gpio.Level) error
+	// Regain takes the line anew, with this level, after its chip was gone.
+	Regain(level gpio.Level) error
+	// Release drives the line off and lets it go for good.
+	Release() error
+}
+
 // A Wire is one relay and the pin it hangs on.
 type Wire struct {
-	Name      string // what the owner calls the relay
-	Pin       Pin
-	ActiveLow bool // Low closes the relay
+	Name        string // what the owner calls the relay
+	Pin         Pin
+	ActiveLow   bool          // Low closes the relay
+	MinInterval time.Duration // shortest time from one closing to the next, 0 for none
 }
 
 // level returns the level that closes or opens the relay.
 func (w Wire) level(on bool) gpio.Level { return gpio.Level(on != w.ActiveLow) }
 
-// A Bank is a row of relays.
-type Bank struct {
-	wires []Wire
-	on    []bool
-	log   *slog.Logger
+// A Setup says how a Bank begins and what it may do. The zero value opens all
+// relays and has no limits.
+type Setup struct {
+	On    []bool      // the state wanted of each relay; what it does not cover is off
+	Cause cause.Cause // who wants it
+
+	// Restore drives what On wants on lines held from an earlier run too. Without
+	// it they stay as they are.
+	Restore bool
+	Others  []Line // held lines of no relay: New releases them
+
+	// Stagger is the pause between relays that one command switches. All pauses
+	// of a bank take 10 s at the most, so that a loop may wait for them.
+	Stagger      time.Duration
+	MaxPerMinute int // how often all relays may close within a minute, 0 for no limit
+
+	Edges func(Edge) // is told of every edge, at once; may be nil
+	Log   *slog.Logger
 }
 
-// New drives every wire to the state wanted in on, in order, and returns the
-// bank. The first level a pin sees is the wanted one; what on does not cover is
-// off. The error joins those of all pins that failed, and the others stand as
-// wanted all the same. A nil log discards.
-func New(wires []Wire, on []bool, why cause.Cause, log *slog.Logger) (*Bank, error) {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+// A Bank is a row of relays.
+type Bank struct {
+	wires  []Wire
+	on     []bool
+	lost   []*loss // of each relay whose chip is gone
+	limits limits
+	pause  pause
+	edges  func(Edge)
+	log    *slog.Logger
+}
+
+// New brings every wire to its first state, in order, and returns the bank.
+//
+// The first level a pin sees is the one wanted in s.On. A Line that is held from
+// an earlier run keeps its level, and with it the relay the state that this level
+// now means; if that is not the one in s.On, a warning says so. The error joins
+// those of all pins that failed, and the others stand as they should all the
+// same: New may be tried again with the same pins.
+func New(wires []Wire, s Setup) (*Bank, error) {
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Bank{wires: slices.Clone(wires), on: make([]bool, len(wires)), log: log}
-	copy(b.on, on)
+	if s.Edges == nil {
+		s.Edges = func(Edge) {}
+	}
+	b := &Bank{
+		wires:  slices.Clone(wires),
+		on:     make([]bool, len(wires)),
+		lost:   make([]*loss, len(wires)),
+		limits: newLimits(wires, s.MaxPerMinute),
+		pause:  newPause(s, len(wires)),
+		edges:  s.Edges,
+		log:    s.Log,
+	}
+	copy(b.on, s.On)
 	var errs []error
 	for i := range b.wires {
-		if err := b.drive(i, b.on[i]); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		b.report("relay ready", i, why)
+		errs = append(errs, b.failed(i, b.begin(i, s)))
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
+	b.releaseOthers(s.Others)
 	return b, nil
 }
 
@@ -76,15 +129,45 @@ func (b *Bank) On(i int) bool { return b.on[i] }
 // Set closes or opens relay i, counted from 0. The pin is driven even if the
 // relay is there already, so that a repeated command heals a pin that somebody
 // else has moved; only an edge is logged. After an error On is as before.
+//
+// Closing fails with ErrHeldBack if the relay's MinInterval or the bank's limit
+// forbids it; opening never does. If the same command switched another relay
+// just before, Set waits for the bank's Stagger.
 func (b *Bank) Set(i int, on bool, why cause.Cause) error {
-	if err := b.drive(i, on); err != nil {
-		return err
+	now := time.Now()
+	if on && !b.on[i] {
+		if err := b.limits.allow(i, now); err != nil {
+			b.log.Warn("relay held back", "relay", i+1, "name", b.wires[i].Name, "why", err,
+				"times", b.limits.refused, "cause", why.String())
+			return b.failed(i, err)
+		}
 	}
-	if b.on[i] != on {
-		b.on[i] = on
-		b.report("relay switched", i, why)
+	if on != b.on[i] {
+		b.pause.wait(why)
 	}
+	return b.set(i, on, why)
+}
+
+// set is Set without limits and pauses.
+func (b *Bank) set(i int, on bool, why cause.Cause) error {
+	from, err := b.drive(i, on)
+	if err != nil {
+		return b.failed(i, err)
+	}
+	b.on[i] = on
+	b.edge("relay switched", i, from, why)
 	return nil
+}
+
+// Off opens all relays that are closed, in order, without pauses.
+func (b *Bank) Off(why cause.Cause) error {
+	var errs []error
+	for i, on := range b.on {
+		if on {
+			errs = append(errs, b.set(i, false, why))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Close releases the pins and moves none. What the kernel then does with a
@@ -99,9 +182,19 @@ func (b *Bank) Close() error {
 	return errors.Join(errs...)
 }
 
-func (b *Bank) drive(i int, on bool) error {
-	w := b.wires[i]
-	return b.failed(i, w.Pin.Out(w.level(on)))
+// edge reports that relay i was driven to where it is now, if it was not there.
+func (b *Bank) edge(msg string, i int, from State, why cause.Cause) {
+	w, to := b.wires[i], stateOf(b.on[i])
+	if from == to {
+		return
+	}
+	e := Edge{Time: time.Now(), Relay: i + 1, Name: w.Name, Pin: w.Pin.Name(), From: from, To: to, Cause: why}
+	if to == On {
+		b.limits.closed(i, e.Time)
+	}
+	b.pause.moved(e)
+	b.report(msg, i, why)
+	b.edges(e)
 }
 
 func (b *Bank) report(msg string, i int, why cause.Cause) {

@@ -70,7 +70,7 @@ func TestLevels(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(tt.activeLow, tt.first, tt.set), func(t *testing.T) {
 			p := &pin{name: "GPIO17"}
-			b, err := relay.New([]relay.Wire{{Pin: p, ActiveLow: tt.activeLow}}, []bool{tt.first}, start, nil)
+			b, err := relay.New([]relay.Wire{{Pin: p, ActiveLow: tt.activeLow}}, relay.Setup{On: []bool{tt.first}, Cause: start})
 			if err != nil || b.On(0) != tt.first {
 				t.Fatalf("New: %v, On %v", err, b.On(0))
 			}
@@ -96,7 +96,7 @@ func TestBankIsInOrder(t *testing.T) {
 	for _, p := range pins {
 		wires = append(wires, relay.Wire{Pin: p})
 	}
-	b, err := relay.New(wires, []bool{false, true}, start, nil) // the third is not covered: off
+	b, err := relay.New(wires, relay.Setup{On: []bool{false, true}, Cause: start}) // the third is not covered: off
 	if err != nil || b.Len() != 3 || b.On(0) || !b.On(1) || b.On(2) {
 		t.Fatalf("%v, %d relays: %v %v %v", err, b.Len(), b.On(0), b.On(1), b.On(2))
 	}
@@ -104,7 +104,7 @@ func TestBankIsInOrder(t *testing.T) {
 	if err := b.Set(0, true, start); err != nil || len(pins[0].levels) != 2 || len(pins[1].levels) != 1 || len(pins[2].levels) != 1 {
 		t.Errorf("%v; driven %v %v %v", err, pins[0].levels, pins[1].levels, pins[2].levels)
 	}
-	empty, err := relay.New(nil, []bool{true}, start, nil)
+	empty, err := relay.New(nil, relay.Setup{On: []bool{true}, Cause: start})
 	if err != nil || empty.Len() != 0 || empty.Close() != nil {
 		t.Errorf("an empty bank: %v, %d", err, empty.Len())
 	}
@@ -114,7 +114,7 @@ func TestLog(t *testing.T) {
 	var log bytes.Buffer
 	p := &pin{name: "GPIO17"}
 	wires := []relay.Wire{{Name: "Pump", Pin: p}, {Name: "Gate", Pin: &pin{name: "GPIO27"}, ActiveLow: true}}
-	b, err := relay.New(wires, []bool{false, true}, start, logTo(&log))
+	b, err := relay.New(wires, relay.Setup{On: []bool{false, true}, Cause: start, Log: logTo(&log)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ level=INFO msg="relay switched" relay=1 name=Pump pin=GPIO17 on=false cause="c2d
 
 func TestSetFails(t *testing.T) {
 	p := &pin{name: "GPIO27"}
-	b, err := relay.New([]relay.Wire{{Pin: &pin{name: "GPIO4"}}, {Pin: &pin{name: "GPIO5"}}, {Pin: p}}, nil, start, nil)
+	b, err := relay.New([]relay.Wire{{Pin: &pin{name: "GPIO4"}}, {Pin: &pin{name: "GPIO5"}}, {Pin: p}}, relay.Setup{Cause: start})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestNewFails(t *testing.T) {
 		{syscall.EBUSY, true}, {syscall.EIO, true}, {errors.New("?"), true},
 	} {
 		good := &pin{name: "GPIO22"}
-		b, err := relay.New([]relay.Wire{{Pin: &pin{name: "GPIO17", err: tt.err}}, {Pin: good, ActiveLow: true}, {Pin: &pin{name: "GPIO27", err: tt.err}}}, nil, start, nil)
+		b, err := relay.New([]relay.Wire{{Pin: &pin{name: "GPIO17", err: tt.err}}, {Pin: good, ActiveLow: true}, {Pin: &pin{name: "GPIO27", err: tt.err}}}, relay.Setup{Cause: start})
 		if b != nil || err == nil {
 			t.Fatalf("New: %v, %v", b, err)
 		}
@@ -179,7 +179,7 @@ func TestNewFails(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	p, q := &haltable{pin: pin{name: "GPIO17"}}, &haltable{pin: pin{name: "GPIO27"}, haltErr: syscall.EIO}
-	b, err := relay.New([]relay.Wire{{Pin: p}, {Pin: &pin{name: "GPIO4"}}, {Pin: q}}, []bool{true}, start, nil)
+	b, err := relay.New([]relay.Wire{{Pin: p}, {Pin: &pin{name: "GPIO4"}}, {Pin: q}}, relay.Setup{On: []bool{true}, Cause: start})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,11 +196,11 @@ func TestClose(t *testing.T) {
 func TestWholeWay(t *testing.T) {
 	dir := t.TempDir()
 	for restart, on := range [][]bool{{false, true}, {false, true}} {
-		d, pins, err := relay.Open(relay.Options{Driver: "sim", SimDir: dir, Names: []string{"P1_11", "27"}})
-		if err != nil || d.Name != "sim" || !strings.Contains(d.About, dir) {
-			t.Fatal(d, err)
+		found, err := relay.Open(relay.Options{Driver: "sim", SimDir: dir, Names: []string{"P1_11", "27"}})
+		if err != nil || found.Driver.Name != "sim" || !strings.Contains(found.Driver.About, dir) {
+			t.Fatal(found.Driver, err)
 		}
-		b, err := relay.New([]relay.Wire{{Pin: pins[0], ActiveLow: true}, {Pin: pins[1]}}, on, start, nil)
+		b, err := relay.New([]relay.Wire{{Pin: found.Pins[0], ActiveLow: true}, {Pin: found.Pins[1]}}, relay.Setup{On: on, Cause: start})
 		if err != nil {
 			t.Fatal(err)
 		}

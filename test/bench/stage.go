@@ -87,7 +87,7 @@ func (s *stage) newDaemon() (*contender, error) {
   ca_file: %s
 ntp:
   servers: ["%s"]
-gpio: {driver: sim, sim_dir: %s}
+gpio: {driver: sim, sim_dir: %s, max_per_minute: 0}
 relays:
   - {name: Pump, pin: GPIO17}
 state_dir: %s

@@ -138,7 +138,7 @@ dps:
   ca_file: %s
 ntp:
   servers: []          # the stand-in lives on this machine's clock
-gpio: {driver: sim, sim_dir: %s}
+gpio: {driver: sim, sim_dir: %s, max_per_minute: 0}
 relays:
   - {name: Pump, pin: GPIO17}
   - {name: Gate, pin: GPIO27}

@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"tasmota-azd/internal/hubsim"
@@ -110,5 +112,38 @@ func TestCheckAcceptsAGoodFile(t *testing.T) {
 	out, err := exec.Command(daemon, "check", "--config", b.keyConfig()).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "no mistakes") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// What the unit does: SIGUSR2 comes before a restart, SIGTERM ends the service.
+func TestStopOpensRelaysAndRestartDoesNot(t *testing.T) {
+	b := newBench(t, hubsim.Options{}, 0)
+	config := b.keyConfig()
+	text, err := os.ReadFile(config)
+	b.check(err)
+	b.write("config.yaml", strings.Replace(string(text), "on_stop: hold", "on_stop: off", 1))
+	b.start(config)
+	b.subscribed("pump")
+	b.command("pump", "m1", "/power0", "on", `{"POWER1":"ON"}`)
+	b.completed("pump")
+
+	b.check(b.d.Signal(syscall.SIGUSR2))
+	if status, err := b.d.Wait(); status != 0 || err != nil {
+		t.Errorf("SIGUSR2: exit status %d, %v", status, err)
+	}
+	b.start(config)
+	b.online(2)
+	if b.moves("GPIO17") != 1 || b.moves("GPIO27") != 1 {
+		t.Errorf("%d and %d moves after a restart, want only the one that was commanded", b.moves("GPIO17"), b.moves("GPIO27"))
+	}
+	b.stop()
+	if b.level("GPIO17") != "0" || b.level("GPIO27") != "1" {
+		t.Errorf("levels %s and %s after a stop, want 0 and 1: off", b.level("GPIO17"), b.level("GPIO27"))
+	}
+	b.waitLog("relay switched", "GPIO27", "on=false", "cause=stop")
+	b.start(config)
+	b.online(3)
+	if b.level("GPIO17") != "1" || b.level("GPIO27") != "0" {
+		t.Errorf("levels %s and %s after the next start, want 1 and 0: as before the stop", b.level("GPIO17"), b.level("GPIO27"))
 	}
 }

@@ -106,6 +106,8 @@ func (b *bench) config(head string) string {
 gpio:
   driver: sim
   sim_dir: %s
+  on_stop: hold
+  max_per_minute: 0
 relays:
   - {name: Pump, pin: GPIO17}
   - {name: Gate, pin: P1_13, active_low: true}

@@ -48,6 +48,7 @@ func build(ctx context.Context, cfg config.Config, st *store.Store, started time
 	}
 	d.bank = bank
 	d.stopper.started()
+	log.Info("relays stand", "relays", bank.Len(), "after", time.Since(started))
 	d.clock = newClock(cfg, log)
 	d.hub = newHub(cfg, st, d.clock, log)
 	d.device = device.New(device.Options{

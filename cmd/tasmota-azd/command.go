@@ -59,7 +59,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 				version, runtime.Version(), runtime.GOOS, runtime.GOARCH, buildTime)
 		},
 	}
-	root.AddCommand(daemon, check, show)
+	root.AddCommand(daemon, check, boardCommand(&path, stdout), show)
 	return root
 }
 

@@ -55,13 +55,14 @@ func notifyWith(state string, f *os.File) error {
 	if name == "" {
 		return nil
 	}
-	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: name, Net: "unixgram"})
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram"})
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	to := &net.UnixAddr{Name: name, Net: "unixgram"}
 	if f == nil {
-		_, err = conn.Write([]byte(state))
+		_, err = conn.WriteToUnix([]byte(state), to)
 		return err
 	}
 	raw, err := f.SyscallConn()
@@ -69,7 +70,7 @@ func notifyWith(state string, f *os.File) error {
 		return err
 	}
 	controlErr := raw.Control(func(fd uintptr) {
-		_, _, err = conn.WriteMsgUnix([]byte(state), syscall.UnixRights(int(fd)), nil)
+		_, _, err = conn.WriteMsgUnix([]byte(state), syscall.UnixRights(int(fd)), to)
 	})
 	return errors.Join(controlErr, err)
 }

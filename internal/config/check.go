@@ -14,7 +14,7 @@ type checker struct {
 }
 
 func (c *checker) config(w *written) Config {
-	cfg := defaults()
+	cfg := Defaults()
 	c.identity(w, &cfg)
 	c.hub(&w.Hub, &cfg.Hub)
 	c.dps(&w.DPS, &cfg.DPS)

@@ -145,8 +145,9 @@ func (c CA) Pool() *x509.CertPool {
 	return pool
 }
 
-// defaults is the one place where defaults stand.
-func defaults() Config {
+// Defaults returns the configuration of an empty file, which is not a whole one.
+// It is the one place where defaults stand.
+func Defaults() Config {
 	return Config{
 		Hub: Hub{
 			Port:      8883,

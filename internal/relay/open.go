@@ -88,15 +88,28 @@ func (k kernel) choose(o Options) (Found, error) {
 	case "gpiochip":
 		return k.open(o)
 	case "periph":
-		return openPeriph(o)
+		found, err := openPeriph(o)
+		return k.withOthers(found, o, err)
 	case "sim":
 		b, err := sim.Open(o.SimDir)
 		if err != nil {
 			return Found{}, err
 		}
-		return look("sim", b, o.Names)
+		found, err := look("sim", b, o.Names)
+		return k.withOthers(found, o, err)
 	}
 	return Found{}, fmt.Errorf("gpio.driver: %q: auto, gpiochip, periph or sim", o.Driver)
+}
+
+// withOthers adds the lines that were kept when the driver was another one.
+func (k kernel) withOthers(found Found, o Options, err error) (Found, error) {
+	if err != nil || len(o.Kept) == 0 {
+		return found, err
+	}
+	o.Names = nil
+	kept, err := k.open(o)
+	found.Others = kept.Others
+	return found, err
 }
 
 // lacking tells whether this machine has nothing that gpiochip could work with.

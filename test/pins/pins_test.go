@@ -115,7 +115,6 @@ func TestMistakesDriveNothing(t *testing.T) {
   - {name: C, pin: GPIO22}
   - {name: D, pin: "gpiochip9:3"}
 `, Options: uml.Options{Cmd: `
-		echo 476 >/sys/class/gpio/export
 		! start`}})
 	for _, want := range []string{`relays[1].pin: "GPIO71": there is no line`, `relays[3].pin: "gpiochip9:3": there is no line`} {
 		if !strings.Contains(r.Stderr, want) {

@@ -57,6 +57,13 @@ again() {
 # crash: the daemon is killed.
 crash() { again systemctl kill -s KILL --kill-who=main tasmota-azd; }
 
+# good: the file as it is now; mend: it is so again, and systemd has noticed.
+good() { cp $config /run/good.yaml; }
+mend() {
+	cp /run/good.yaml $config
+	until systemctl -q is-active tasmota-azd; do sleep 0.05; done
+}
+
 # stored: how many lines systemd keeps.
 stored() { systemctl show -P NFileDescriptorStore tasmota-azd; }
 

@@ -115,9 +115,10 @@ func TestHeldBack(t *testing.T) {
 		set(1, false, false)
 		set(1, true, false)
 		set(1, false, false)
+		time.Sleep(59 * time.Second)
 		set(1, true, true) // the third closing in a minute was the last
 		set(1, false, false)
-		time.Sleep(time.Minute)
+		time.Sleep(time.Second)
 		set(1, true, false)
 		want := `level=WARN msg="relay held back" relay=2 name=Gate why="held back: max_per_minute is 3, and so often relays have closed in the last minute" times=2 cause="c2d m"`
 		if !strings.Contains(log.String(), want) {

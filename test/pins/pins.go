@@ -3,6 +3,7 @@
 package pins
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,9 +56,7 @@ func Run(t *testing.T, p Programs, s Scenario) uml.Result {
 	if s.Cloud {
 		prelude += "cloud || exit 99\n"
 	}
-	for guest, text := range o.Files {
-		files[guest] = text
-	}
+	maps.Copy(files, o.Files)
 	o.Files = files
 	o.Cmd = prelude + "(" + o.Cmd + "\n)\nstatus=$?; journal >&2; exit $status"
 	return uml.Run(t, o)

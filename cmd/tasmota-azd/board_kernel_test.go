@@ -53,7 +53,7 @@ func TestBoardTestOnLines(t *testing.T) {
 	}
 	for _, want := range []string{
 		"state directory /a is in use by another tasmota-azd (process ", // the lock
-		`relays[0].pin: "GPIO17": `, `is in use by "tasmota-azd"`, // the line
+		`relays[0].pin: "GPIO17": `, `is in use by "tasmota-azd"`,       // the line
 		"sudo systemctl clean --what=fdstore tasmota-azd",
 	} {
 		if !strings.Contains(r.Stderr, want) {

@@ -99,7 +99,8 @@ func TestHubMoves(t *testing.T) {
 		if want := []string{"c2d m1", "c2d m2"}; !slices.Equal(relay.moves, want) {
 			t.Errorf("moves by %q, want %q", relay.moves, want)
 		}
-		synctest.Wait() // the answer leaves before the acknowledgement
+		time.Sleep(time.Second) // the answer leaves before the state is saved and the message acknowledged
+		synctest.Wait()
 		if q := sim.Queue("pump"); len(q) != 0 {
 			t.Errorf("%d messages not acknowledged", len(q))
 		}

@@ -29,7 +29,7 @@ type Options struct {
 	Systemd   bool              // Debian's systemd as process 1
 	NoPersist bool              // a released output becomes an input, as on most kernels
 	Disk      string            // file that keeps the disk of systemd from run to run
-	Timeout   time.Duration     // then the power is cut; 60 s if 0
+	Timeout   time.Duration     // then the power is cut; three minutes if 0: machines are busy
 	Args      []string          // further options of run.sh
 }
 
@@ -115,9 +115,10 @@ func (o Options) args(t *testing.T) []string {
 	if o.NoPersist {
 		args = append(args, "--no-persist")
 	}
-	if o.Timeout > 0 {
-		add("--timeout", strconv.FormatFloat(o.Timeout.Seconds(), 'f', -1, 64))
+	if o.Timeout == 0 {
+		o.Timeout = 3 * time.Minute
 	}
+	add("--timeout", strconv.FormatFloat(o.Timeout.Seconds(), 'f', -1, 64))
 	return args
 }
 

@@ -27,6 +27,7 @@ var rooms = map[string]string{
 	"internal/boards":   "configs",
 	"configs":           "",
 	"internal/commands": "internal/cause",
+	"internal/edges":    "internal/cause internal/store",
 	"internal/system":   "internal/commands",
 	"internal/relay":    "internal/cause internal/relay/gpiochip internal/relay/header internal/relay/host internal/relay/sim",
 
@@ -37,8 +38,8 @@ var rooms = map[string]string{
 	"internal/relay/sim":      "internal/relay/header",
 
 	"internal/identity": "internal/dps internal/hub internal/store internal/token",
-	"internal/device":   "internal/cause internal/commands internal/hub internal/store",
-	"cmd/tasmota-azd": "internal/boards internal/boards/trial internal/cause internal/clock internal/commands internal/config internal/device internal/dps " +
+	"internal/device":   "internal/cause internal/commands internal/edges internal/hub internal/store",
+	"cmd/tasmota-azd": "internal/boards internal/boards/trial internal/cause internal/clock internal/commands internal/config internal/device internal/dps internal/edges " +
 		"internal/hub internal/identity internal/logs internal/relay internal/relay/gpiochip internal/store internal/system internal/token",
 
 	// The stand-in is a product of its own.

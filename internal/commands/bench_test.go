@@ -13,6 +13,7 @@ type idle []bool
 
 func (r idle) Len() int                                { return len(r) }
 func (r idle) On(i int) bool                           { return r[i] }
+func (r idle) Fault(int) error                         { return nil }
 func (r idle) Set(i int, on bool, _ cause.Cause) error { r[i] = on; return nil }
 
 func toggle() func() {

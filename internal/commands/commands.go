@@ -63,4 +63,8 @@ type Relays interface {
 	// Set switches relay i, also if it stands so already. After an error On
 	// still tells what is known to be driven.
 	Set(i int, on bool, why cause.Cause) error
+
+	// Fault returns why relay i could not be driven when that was last tried, nil
+	// if it could.
+	Fault(i int) error
 }

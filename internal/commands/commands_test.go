@@ -30,6 +30,13 @@ var errPin = errors.New("GPIO27: input/output error")
 func (r *relays) Len() int      { return len(r.on) }
 func (r *relays) On(i int) bool { return r.on[i] }
 
+func (r *relays) Fault(i int) error {
+	if r.broken[i] {
+		return errPin
+	}
+	return nil
+}
+
 func (r *relays) Set(i int, on bool, why cause.Cause) error {
 	if r.broken[i] {
 		return errPin

@@ -125,6 +125,17 @@ func TestPinFails(t *testing.T) {
 	}
 }
 
+// TestStatusTellsFaults: Status shows a pin that fails, as long as it does.
+func TestStatusTellsFaults(t *testing.T) {
+	d := newDevice(t, []bool{false, false})
+	healthy := d.run("status")[0]
+	d.relays.broken = map[int]bool{1: true}
+	want := strings.TrimSuffix(healthy, "}}") + `,"PowerError":["GPIO27: input/output error"]}}`
+	equal(t, "status", d.run("status"), []string{want})
+	d.relays.broken = nil
+	equal(t, "mended", d.run("status"), []string{healthy})
+}
+
 func TestCauseTravels(t *testing.T) {
 	d := pair(t, false, false)
 	why := cause.Cause{Door: cause.C2D, ID: "7f0e9d1c-0001", Seq: 4}

@@ -64,6 +64,20 @@ func (in *Interpreter) writeStatus(o *object, _ moment) {
 	} {
 		o.number(key, 0)
 	}
+	if faults := in.faults(); len(faults) > 0 { // not Tasmota's: it cannot tell that a pin fails
+		o.texts("PowerError", faults...)
+	}
+}
+
+// faults returns what is wrong with relays just now.
+func (in *Interpreter) faults() []string {
+	var all []string
+	for i := range in.relays.Len() {
+		if err := in.relays.Fault(i); err != nil {
+			all = append(all, err.Error())
+		}
+	}
+	return all
 }
 
 func (in *Interpreter) writePRM(o *object, m moment) {

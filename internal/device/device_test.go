@@ -68,6 +68,8 @@ func (b *bank) On(i int) bool {
 	return b.on[i]
 }
 
+func (b *bank) Fault(int) error { return b.broken }
+
 func (b *bank) Set(i int, on bool, why cause.Cause) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -62,6 +62,9 @@ func TestLostLineComesBack(t *testing.T) {
 				t.Errorf("%+v: %v, on %v", tt, err, b.On(0))
 			}
 			lost := time.Now()
+			if !errors.Is(b.Fault(0), syscall.ENODEV) || b.Fault(1) != nil {
+				t.Errorf("faults are %v and %v", b.Fault(0), b.Fault(1))
+			}
 			p.tries = nil
 			for range 8 {
 				time.Sleep(time.Until(b.Next()))
@@ -80,6 +83,9 @@ func TestLostLineComesBack(t *testing.T) {
 			last := edges[len(edges)-1]
 			if b.On(0) != tt.after || last.From != relay.Unknown || last.Cause.Door != cause.Recovered || !b.Next().IsZero() {
 				t.Errorf("%+v: on %v, last edge %+v, next %v", tt, b.On(0), last, b.Next())
+			}
+			if err := b.Fault(0); err != nil {
+				t.Errorf("fault of a line that is back: %v", err)
 			}
 			if len(other.levels) != 1 {
 				t.Errorf("the other relay was driven %v", other.levels)

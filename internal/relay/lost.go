@@ -78,7 +78,7 @@ func (b *Bank) Tick(now time.Time) {
 			l.at = now.Add(l.after)
 			continue
 		}
-		b.lost[i], b.on[i] = nil, l.on
+		b.lost[i], b.faults[i], b.on[i] = nil, nil, l.on
 		b.edge("relay has its line back", i, Unknown, cause.Cause{Door: cause.Recovered})
 	}
 }

@@ -78,6 +78,7 @@ type Bank struct {
 	wires  []Wire
 	on     []bool
 	lost   []*loss // of each relay whose chip is gone
+	faults []error // of each relay: how driving it failed the last time, or nil
 	limits limits
 	pause  pause
 	edges  func(Edge)
@@ -102,6 +103,7 @@ func New(wires []Wire, s Setup) (*Bank, error) {
 		wires:  slices.Clone(wires),
 		on:     make([]bool, len(wires)),
 		lost:   make([]*loss, len(wires)),
+		faults: make([]error, len(wires)),
 		limits: newLimits(wires, s.MaxPerMinute),
 		pause:  newPause(s, len(wires)),
 		edges:  s.Edges,
@@ -125,6 +127,10 @@ func (b *Bank) Len() int { return len(b.wires) }
 // On reports whether relay i, counted from 0, is closed, by the last level that
 // was certainly driven.
 func (b *Bank) On(i int) bool { return b.on[i] }
+
+// Fault returns the *PinError of the last attempt to drive relay i, nil if the
+// relay was driven.
+func (b *Bank) Fault(i int) error { return b.faults[i] }
 
 // Set closes or opens relay i, counted from 0. The pin is driven even if the
 // relay is there already, so that a repeated command heals a pin that somebody
@@ -151,8 +157,9 @@ func (b *Bank) Set(i int, on bool, why cause.Cause) error {
 // set is Set without limits and pauses.
 func (b *Bank) set(i int, on bool, why cause.Cause) error {
 	from, err := b.drive(i, on)
+	b.faults[i] = b.failed(i, err)
 	if err != nil {
-		return b.failed(i, err)
+		return b.faults[i]
 	}
 	b.on[i] = on
 	b.edge("relay switched", i, from, why)

@@ -142,6 +142,9 @@ func TestSetFails(t *testing.T) {
 	}
 	p.err = fs.ErrPermission
 	err = b.Set(2, true, start)
+	if b.Fault(2) != err || b.Fault(1) != nil {
+		t.Errorf("faults are %v and %v, want none and %v", b.Fault(1), b.Fault(2), err)
+	}
 	if err == nil || err.Error() != "relay 3 on GPIO27: permission denied" || !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("error %v", err)
 	}
@@ -149,8 +152,8 @@ func TestSetFails(t *testing.T) {
 		t.Error("a relay that could not be moved is said to be on")
 	}
 	p.err = nil
-	if err := b.Set(2, true, start); err != nil || !b.On(2) {
-		t.Errorf("Set once the pin obeys again: %v, %v", err, b.On(2))
+	if err := b.Set(2, true, start); err != nil || !b.On(2) || b.Fault(2) != nil {
+		t.Errorf("Set once the pin obeys again: %v, %v, %v", err, b.On(2), b.Fault(2))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"tasmota-azd/internal/commands"
 	"tasmota-azd/internal/config"
 	"tasmota-azd/internal/device"
+	"tasmota-azd/internal/edges"
 	"tasmota-azd/internal/hub"
 	"tasmota-azd/internal/relay"
 	"tasmota-azd/internal/store"
@@ -30,7 +31,8 @@ type daemon struct {
 }
 
 // build makes the parts bottom up: relays first, then everything that needs a network.
-func build(ctx context.Context, cfg config.Config, st *store.Store, started time.Time, log *slog.Logger) (*daemon, error) {
+func build(ctx context.Context, cfg config.Config, st *store.Store, moved *edges.Ring,
+	started time.Time, log *slog.Logger) (*daemon, error) {
 	d := &daemon{log: log, systemd: &notifier{log: log}, onStop: cfg.GPIO.OnStop}
 	var state device.State
 	if _, err := st.Load(device.StateFile, &state); err != nil {
@@ -39,8 +41,8 @@ func build(ctx context.Context, cfg config.Config, st *store.Store, started time
 	sys := system.New(system.Options{})
 	d.stopper = stopper{store: st, bootID: sys.BootID(), log: log.With("part", "relay")}
 	c := &claim{
-		cfg: cfg, state: state, powerOn: state.BootID != sys.BootID(), stopped: d.stopper.stopped(),
-		kept: activation.Files(true), keeper: d.systemd, log: log.With("part", "relay"),
+		cfg: cfg, state: state, powerOn: state.PowerOn(sys.BootID()), stopped: d.stopper.stopped(),
+		kept: activation.Files(true), keeper: d.systemd, edges: recorder(moved), log: log.With("part", "relay"),
 	}
 	bank, err := c.insist(ctx)
 	if err != nil {
@@ -54,12 +56,24 @@ func build(ctx context.Context, cfg config.Config, st *store.Store, started time
 	d.device = device.New(device.Options{
 		Hub:      d.hub,
 		Commands: newCommands(cfg, bank, state, sys, d.clock, started),
-		Relays:   bank, Upkeep: bank, Pins: c.pins, Store: st, State: state, BootID: sys.BootID(),
+		Relays:   bank, Upkeep: bank, HeldBack: relay.ErrHeldBack, Pins: c.pins,
+		Edges: moved, Store: st, State: state, BootID: sys.BootID(),
 		FullTopic: cfg.Telemetry.FullTopic,
 		Beat:      d.systemd.beat(), Alive: d.systemd.alive, Status: d.systemd.status,
 		Log: log.With("part", "device"),
 	})
 	return d, nil
+}
+
+// recorder returns the hook of a bank that takes each edge down.
+func recorder(moved *edges.Ring) func(relay.Edge) {
+	return func(e relay.Edge) {
+		r := edges.Edge{Time: e.Time, Relay: e.Relay, Name: e.Name, Pin: e.Pin, To: e.To == relay.On, Cause: e.Cause}
+		if e.From != relay.Unknown {
+			r.From = new(e.From == relay.On)
+		}
+		moved.Add(r)
+	}
 }
 
 // newCommands makes the interpreter, and tells it about the machine.

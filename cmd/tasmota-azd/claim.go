@@ -75,7 +75,7 @@ func (c *claim) try() (*relay.Bank, error) {
 	}
 	for i, r := range c.cfg.Relays {
 		wires[i] = relay.Wire{Name: r.Name, Pin: c.found.Pins[i], ActiveLow: r.ActiveLow, MinInterval: r.MinInterval}
-		s.On[i] = c.state.Settings.Wanted(c.state.Relays[c.pins[i]], c.powerOn)
+		s.On[i] = c.state.Wanted(c.pins[i], c.powerOn)
 	}
 	return relay.New(wires, s)
 }

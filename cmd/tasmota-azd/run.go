@@ -18,6 +18,7 @@ import (
 	"tasmota-azd/internal/config"
 	"tasmota-azd/internal/device"
 	"tasmota-azd/internal/dps"
+	"tasmota-azd/internal/edges"
 	"tasmota-azd/internal/hub"
 	"tasmota-azd/internal/identity"
 	"tasmota-azd/internal/logs"
@@ -48,7 +49,9 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 		return err
 	}
 	defer release(st, log)
-	d, err := build(ctx, cfg, st, started, log)
+	moved := edges.New(st)
+	defer keep(moved, log)
+	d, err := build(ctx, cfg, st, moved, started, log)
 	if err != nil {
 		return err
 	}
@@ -122,6 +125,13 @@ func newHub(cfg config.Config, st *store.Store, clk *clock.Clock, log *slog.Logg
 		Will: func(deviceID string) hub.Telemetry { return device.Will(cfg.Telemetry.FullTopic, deviceID) },
 		Log:  log.With("part", "hub"),
 	})
+}
+
+// keep saves the edges of the last moment: of a start that failed, and of a stop.
+func keep(moved *edges.Ring, log *slog.Logger) {
+	if _, err := moved.Save(); err != nil {
+		log.Error("edges not saved: it will not be known why the relays moved at the end", "err", err)
+	}
 }
 
 // release closes a part at the end of the daemon, where an error can only be told.

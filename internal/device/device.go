@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tasmota-azd/internal/commands"
+	"tasmota-azd/internal/edges"
 	"tasmota-azd/internal/hub"
 	"tasmota-azd/internal/store"
 )
@@ -51,13 +52,16 @@ type noUpkeep struct{}
 func (noUpkeep) Next() time.Time { return time.Time{} }
 func (noUpkeep) Tick(time.Time)  {}
 
-// Options say what a Device works with. Upkeep, Alive, Status and Log may be nil.
+// Options say what a Device works with. Upkeep, Edges, HeldBack, Alive, Status and
+// Log may be nil.
 type Options struct {
 	Hub       Hub
 	Commands  *commands.Interpreter
 	Relays    commands.Relays
 	Upkeep    Upkeep
-	Pins      []string // the proper name of each relay's pin
+	HeldBack  error       // matches an error of Relays that says: not broken, but not now
+	Pins      []string    // the proper name of each relay's pin
+	Edges     *edges.Ring // saved with the state
 	Store     *store.Store
 	State     State         // as loaded at start
 	BootID    string        // of the running kernel, empty if it has none
@@ -100,6 +104,9 @@ func New(o Options) *Device {
 	}
 	if o.Status == nil {
 		o.Status = func(string) {}
+	}
+	if o.Edges == nil {
+		o.Edges = edges.New(o.Store)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -150,11 +157,12 @@ func (d *Device) tick(now time.Time) {
 		d.ran(now)
 		d.send(replies)
 		if err != nil {
-			d.o.Log.Error("queued command failed", "err", err)
+			d.o.Log.Log(context.Background(), d.level(err), "queued command failed", "err", err)
 		}
 	}
 	if due(d.o.Upkeep.Next(), now) {
 		d.o.Upkeep.Tick(now)
+		d.ran(now) // a relay may have got another state
 	}
 	if due(d.pause, now) || len(d.unacked) > 0 && due(d.unacked[0].until, now) {
 		d.settle(now)

@@ -1,9 +1,11 @@
 package device_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"tasmota-azd/internal/cause"
 	"tasmota-azd/internal/commands"
 	"tasmota-azd/internal/device"
+	"tasmota-azd/internal/edges"
 	"tasmota-azd/internal/hub"
 	"tasmota-azd/internal/store"
 )
@@ -58,6 +61,7 @@ type bank struct {
 	on     []bool
 	noted  []string
 	broken error
+	ring   *edges.Ring
 }
 
 func (b *bank) Len() int { return len(b.on) }
@@ -68,13 +72,20 @@ func (b *bank) On(i int) bool {
 	return b.on[i]
 }
 
-func (b *bank) Fault(int) error { return b.broken }
+func (b *bank) Fault(int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.broken
+}
 
 func (b *bank) Set(i int, on bool, why cause.Cause) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.broken != nil {
 		return b.broken
+	}
+	if b.ring != nil && b.on[i] != on {
+		b.ring.Add(edges.Edge{Time: time.Now(), Relay: i + 1, From: new(b.on[i]), To: on, Cause: why})
 	}
 	b.on[i] = on
 	b.noted = append(b.noted, fmt.Sprintf("%d %v by %s", i+1, on, why))
@@ -103,12 +114,26 @@ type rig struct {
 	events chan hub.Event
 	stop   context.CancelFunc
 	done   chan error
+	log    bytes.Buffer // read it when the loop waits
+	upkeep upkeep
 }
+
+// upkeep is one deadline of the relays, and what then happens.
+type upkeep struct {
+	at   time.Time
+	work func()
+}
+
+func (u *upkeep) Next() time.Time { return u.at }
+func (u *upkeep) Tick(time.Time)  { u.at = time.Time{}; u.work() }
+
+// errRest is what a bank answers that does not want to move now.
+var errRest = errors.New("held back")
 
 func start(t *testing.T, dir string, template string) *rig {
 	t.Helper()
 	r := &rig{dir: dir, events: make(chan hub.Event), done: make(chan error, 1)}
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	log := slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), &r.log), nil))
 	st, err := store.Open(dir, log)
 	if err != nil {
 		t.Fatal(err)
@@ -117,13 +142,15 @@ func start(t *testing.T, dir string, template string) *rig {
 	if _, err := st.Load(device.StateFile, &state); err != nil {
 		t.Fatal(err)
 	}
+	r.bank.ring = edges.New(st)
 	r.bank.on = []bool{state.Relays["GPIO17"], state.Relays["GPIO27"]}
 	dev := device.New(device.Options{
 		Hub: &r.cloud,
 		Commands: commands.New(commands.Options{
 			Relays: &r.bank, Settings: state.Settings, Period: 300 * time.Second, Started: time.Now(),
 		}),
-		Relays: &r.bank, Pins: []string{"GPIO17", "GPIO27"}, Store: st, State: state,
+		Relays: &r.bank, Upkeep: &r.upkeep, HeldBack: errRest, Pins: []string{"GPIO17", "GPIO27"},
+		Edges: r.bank.ring, Store: st, State: state,
 		FullTopic: template, Beat: 10 * time.Second, Alive: func() { r.beats.Add(1) }, Log: log,
 	})
 	ctx, cancel := context.WithCancel(t.Context())

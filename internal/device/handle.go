@@ -2,8 +2,8 @@ package device
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -72,14 +72,6 @@ func (d *Device) running(id string) cause.Cause {
 func (d *Device) run(now time.Time, c commands.Command) {
 	replies, err := d.o.Commands.Run(now, c)
 	d.send(replies)
-	level := slog.LevelInfo
-	switch {
-	case err == nil:
-	case errors.Is(err, commands.ErrUnknown), errors.Is(err, commands.ErrRejected):
-		level = slog.LevelWarn
-	default:
-		level = slog.LevelError
-	}
 	attrs := []slog.Attr{
 		slog.String("command", c.Name), slog.Int("index", c.Index), slog.String("arg", shorten(c.Arg)),
 		slog.String("cause", c.Cause.String()), slog.String("result", result(replies)),
@@ -88,7 +80,31 @@ func (d *Device) run(now time.Time, c commands.Command) {
 	if err != nil {
 		attrs = append(attrs, slog.Any("err", err))
 	}
-	d.o.Log.LogAttrs(context.Background(), level, "command done", attrs...)
+	d.o.Log.LogAttrs(context.Background(), d.level(err), "command done", attrs...)
+}
+
+// level is how loud the log is about the outcome of a command: an error if a pin
+// has failed, whatever else went wrong beside it.
+func (d *Device) level(err error) slog.Level {
+	switch {
+	case err == nil:
+		return slog.LevelInfo
+	case d.dealtWith(err):
+		return slog.LevelWarn
+	}
+	return slog.LevelError
+}
+
+// dealtWith reports whether all that went wrong is the sender's affair: a mistake,
+// or more than a relay can bear.
+func (d *Device) dealtWith(err error) bool {
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !d.dealtWith(err) })
+	case interface{ Unwrap() error }:
+		return d.dealtWith(e.Unwrap())
+	}
+	return err == commands.ErrUnknown || err == commands.ErrRejected || err != nil && err == d.o.HeldBack
 }
 
 // send hands answers and telemetry to the hub.

@@ -1,22 +1,6 @@
 package device
 
-import (
-	"maps"
-	"time"
-
-	"tasmota-azd/internal/commands"
-)
-
-// StateFile is the name under which the store keeps State.
-const StateFile = "state"
-
-// State is what outlives the daemon: the relays by the pin they are wired to, so
-// that a reordered configuration moves none, and the settings that commands change.
-type State struct {
-	Relays   map[string]bool   `json:"relays"`
-	Settings commands.Settings `json:"settings"`
-	BootID   string            `json:"boot_id,omitempty"` // of the kernel that saw this state
-}
+import "time"
 
 // settle saves what has changed, then acknowledges what has taken effect. In this
 // order a daemon that is killed in between gets the message again, and not a relay
@@ -28,36 +12,38 @@ func (d *Device) settle(now time.Time) {
 	d.behind, d.pause = 0, time.Time{}
 }
 
-// save writes the state if it differs from the saved one.
+// save writes what has happened and what that led to, if there is anything new.
+// The edges come first: a saved state never lacks the record of how it came about.
 func (d *Device) save(now time.Time) {
-	state := d.state()
-	if state.equal(d.saved) {
-		return
-	}
-	state.Settings = d.o.Commands.Saving()
-	if _, err := d.o.Store.Save(StateFile, state); err != nil {
-		d.o.Log.Error("state not saved: after a restart the relays would return to what was saved before", "err", err)
-		return
-	}
-	d.saved = state
-	if d.syncAt.IsZero() {
+	edges, state := d.saveEdges(), d.saveState()
+	if (edges || state) && d.syncAt.IsZero() {
 		d.syncAt = now.Add(syncAfter)
 	}
 }
 
-// state is what has to be saved now. With SetOption0 0 every relay is saved as off
-// (language reference, section 2.7).
-func (d *Device) state() State {
-	s := State{Relays: make(map[string]bool, d.o.Relays.Len()), Settings: d.o.Commands.Settings(), BootID: d.o.BootID}
-	keep := s.Settings.SaveState()
-	for i := range d.o.Relays.Len() {
-		s.Relays[d.o.Pins[i]] = keep && d.o.Relays.On(i)
+// saveEdges reports whether it wrote.
+func (d *Device) saveEdges() bool {
+	wrote, err := d.o.Edges.Save()
+	if err != nil {
+		d.o.Log.Error("edges not saved: after a restart it would not be known who moved the relays", "err", err)
 	}
-	return s
+	return wrote
 }
 
-func (s State) equal(o State) bool {
-	return s.Settings == o.Settings && s.BootID == o.BootID && maps.Equal(s.Relays, o.Relays)
+// saveState writes the state if it differs from the saved one, and reports whether
+// it did.
+func (d *Device) saveState() bool {
+	state := d.state()
+	if state.equal(d.saved) {
+		return false
+	}
+	state.Settings = d.o.Commands.Saving()
+	if _, err := d.o.Store.Save(StateFile, state); err != nil {
+		d.o.Log.Error("state not saved: after a restart the relays would return to what was saved before", "err", err)
+		return false
+	}
+	d.saved = state
+	return true
 }
 
 // acknowledge lets the hub forget the messages whose commands have run, in order

@@ -29,8 +29,8 @@ type oneRelay struct {
 	moves []string
 }
 
-func (r *oneRelay) Len() int    { return 1 }
-func (r *oneRelay) On(int) bool { return r.on }
+func (r *oneRelay) Len() int        { return 1 }
+func (r *oneRelay) On(int) bool     { return r.on }
 func (r *oneRelay) Fault(int) error { return nil }
 
 func (r *oneRelay) Set(_ int, on bool, why cause.Cause) error {

@@ -1,0 +1,194 @@
+package device_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tasmota-azd/internal/cause"
+	"tasmota-azd/internal/device"
+	"tasmota-azd/internal/edges"
+	"tasmota-azd/internal/store"
+)
+
+// kept returns what a new daemon would find of the edges in dir, which must be
+// free: "2 on by c2d m1".
+func kept(t *testing.T, dir string) []string {
+	t.Helper()
+	s, err := store.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	all, err := edges.New(s).Last(edges.Most)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, e := range all {
+		lines = append(lines, fmt.Sprintf("%d %v by %v", e.Relay, e.To, e.Cause))
+	}
+	return lines
+}
+
+// TestEdgesAreSavedWithTheState: also those after which the relays stand as saved.
+func TestEdgesAreSavedWithTheState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := start(t, dir, "%topic%/")
+		r.take(command("m1", "/power2", "on"))
+		r.take(command("m2", "/backlog0", "power2 off;power2 on"))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		ahead := copied(t, dir) // as kill -9 would leave it
+		want := []string{"2 true by c2d m1", "2 false by c2d m2", "2 true by c2d m2"}
+		if got := kept(t, ahead); !slices.Equal(got, want) {
+			t.Errorf("kept %q, want %q", got, want)
+		}
+		r.end(t)
+		if got := kept(t, dir); !slices.Equal(got, want) {
+			t.Errorf("after the end kept %q, want %q", got, want)
+		}
+	})
+}
+
+// copied returns a copy of the files in dir as they are now.
+func copied(t *testing.T, dir string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// TestUnsavedEdgesHoldNothingUp: the state is saved all the same, and the message
+// acknowledged.
+func TestUnsavedEdgesHoldNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := start(t, dir, "%topic%/")
+		if err := os.MkdirAll(filepath.Join(dir, ".edges-0.tmp", "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		r.take(command("m1", "/power2", "on"))
+		if !peek(t, dir).Relays["GPIO27"] || count(r.cloud.said(), "ack m1") != 1 {
+			t.Errorf("state not saved, or not acknowledged: %q", r.cloud.said())
+		}
+		if !strings.Contains(r.log.String(), "level=ERROR msg=\"edges not saved") {
+			t.Error("the log does not tell")
+		}
+		r.end(t)
+	})
+}
+
+// TestUpkeepIsSaved: a relay whose line came back by itself.
+func TestUpkeepIsSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := start(t, dir, "%topic%/")
+		r.upkeep.work = func() {
+			if err := r.bank.Set(0, true, cause.Cause{Door: cause.Recovered}); err != nil {
+				t.Error(err)
+			}
+		}
+		r.upkeep.at = time.Now().Add(time.Second)
+		r.take(connected()) // the loop asks again when it turns
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if !peek(t, dir).Relays["GPIO17"] {
+			t.Error("what the upkeep did is not saved")
+		}
+		r.end(t)
+		if want := []string{"1 true by recovered"}; !slices.Equal(kept(t, dir), want) {
+			t.Errorf("kept %q, want %q", kept(t, dir), want)
+		}
+	})
+}
+
+// TestLoudness: a pin that fails is an error in the log, also beside other things;
+// what is held back or was sent wrong is a warning.
+func TestLoudness(t *testing.T) {
+	held := fmt.Errorf("relay 1 on GPIO17: %w: too often", errRest)
+	broken := errors.New("relay 1 on GPIO17: input/output error")
+	for _, tt := range []struct {
+		err           error
+		topic, body   string
+		level, queued string
+	}{
+		{held, "power", "on", "WARN", ""},
+		{held, "power0", "on", "WARN", ""},
+		{broken, "power", "on", "ERROR", ""},
+		{broken, "power0", "on", "ERROR", ""},
+		{errors.Join(held, broken), "power", "on", "ERROR", ""},
+		{held, "backlog", "foo;power0 on", "WARN", "WARN"},
+		{broken, "backlog", "foo;power0 on", "WARN", "ERROR"},
+		{broken, "backlog0", "foo;power0 on", "ERROR", ""},
+		{held, "backlog0", "foo;power0 on", "WARN", ""},
+		{nil, "backlog0", "foo;power0 on", "WARN", ""},
+		{nil, "foo", "", "WARN", ""},
+		{nil, "power9", "on", "WARN", ""},
+		{nil, "power0", "on", "INFO", ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := start(t, t.TempDir(), "%topic%/")
+			r.bank.fail(tt.err)
+			r.take(command("m1", tt.topic, tt.body))
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if got := levels(r.log.String(), "command done"); !slices.Equal(got, []string{tt.level}) {
+				t.Errorf("%s %s with %v is logged as %q, want %s", tt.topic, tt.body, tt.err, got, tt.level)
+			}
+			if got := levels(r.log.String(), "queued command failed"); tt.queued != "" && (len(got) == 0 || got[len(got)-1] != tt.queued) {
+				t.Errorf("%s %s with %v: queue is logged as %q, want %s", tt.topic, tt.body, tt.err, got, tt.queued)
+			}
+			r.end(t)
+		})
+	}
+}
+
+// levels returns the level of each line that says msg.
+func levels(log, msg string) []string {
+	var all []string
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, `msg="`+msg+`"`) {
+			_, rest, _ := strings.Cut(line, "level=")
+			level, _, _ := strings.Cut(rest, " ")
+			all = append(all, level)
+		}
+	}
+	return all
+}
+
+func TestPowerOn(t *testing.T) {
+	for _, tt := range []struct {
+		saved, now string
+		want       bool
+	}{{"a", "b", true}, {"", "b", true}, {"b", "b", false}, {"b", "", false}, {"", "", false}} {
+		if got := (device.State{BootID: tt.saved}).PowerOn(tt.now); got != tt.want {
+			t.Errorf("saved under %q, now %q: power-on %v", tt.saved, tt.now, got)
+		}
+	}
+}
+
+// TestWantedOfANewRelay: 2 switches none on of which nothing was saved.
+func TestWantedOfANewRelay(t *testing.T) {
+	for state, want := range []bool{false, true, false, false, true} {
+		s := device.State{Relays: map[string]bool{"GPIO17": false, "GPIO27": true}}
+		if err := s.Settings.UnmarshalJSON(fmt.Appendf(nil, `{"PowerOnState":%d}`, state)); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Wanted("GPIO4", true); got != want {
+			t.Errorf("PowerOnState %d: a new relay is to be %v", state, got)
+		}
+		if off, on := s.Wanted("GPIO17", true), s.Wanted("GPIO27", true); off != s.Settings.Wanted(false, true) || on != s.Settings.Wanted(true, true) {
+			t.Errorf("PowerOnState %d: known relays are to be %v and %v", state, off, on)
+		}
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -55,23 +54,21 @@ func findBoard(name string) (boards.Board, error) {
 
 // listBoards prints the boards that can be used, then the others.
 func listBoards(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tRELAYS\tCLOSES AT\tBOARD")
-	var others []boards.Board
+	var text, others strings.Builder
+	width := 0
+	for _, name := range boards.Names() {
+		width = max(width, len(name))
+	}
+	fmt.Fprintf(&text, "%-*s  RELAYS  CLOSES AT  BOARD\n", width, "NAME")
 	for _, b := range boards.All() {
 		if b.Unsupported != "" {
-			others = append(others, b)
+			fmt.Fprintf(&others, "  %s, %s: %s\n", b.Name, b.Title, b.Unsupported)
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", b.Name, len(b.Channels), b.Active, b.Title)
+		fmt.Fprintf(&text, "%-*s  %-6d  %-9s  %s\n", width, b.Name, len(b.Channels), b.Active, b.Title)
 	}
-	err := table.Flush()
-	_, more := fmt.Fprint(w, "\nNot supported:\n")
-	for _, b := range others {
-		_, e := fmt.Fprintf(w, "  %s, %s: %s\n", b.Name, b.Title, b.Unsupported)
-		more = errors.Join(more, e)
-	}
-	return errors.Join(err, more)
+	_, err := fmt.Fprintf(w, "%s\nNot supported:\n%s", text.String(), others.String())
+	return err
 }
 
 func printBootConfig(path string, w io.Writer) error {

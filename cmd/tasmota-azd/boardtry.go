@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"tasmota-azd/internal/boards"
@@ -109,8 +111,7 @@ func reserve(dirs []string) (free func(), err error) {
 		}
 		held = append(held, f)
 		if err := lock(f); err != nil {
-			locked := &store.LockedError{Dir: dir}
-			_, _ = fmt.Fscan(f, &locked.PID) // 0 if nothing readable is there
+			locked := &store.LockedError{Dir: dir, PID: readPID(f)}
 			free()
 			if !errors.Is(err, syscall.EWOULDBLOCK) {
 				return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
@@ -119,6 +120,18 @@ func reserve(dirs []string) (free func(), err error) {
 		}
 	}
 	return free, nil
+}
+
+// readPID returns the process id in a lock file, or 0 if nothing readable is there.
+// It does without fmt.Fscan, which nothing else here needs.
+func readPID(f *os.File) int {
+	text := make([]byte, 20)
+	n, _ := f.Read(text)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text[:n])))
+	if err != nil {
+		return 0
+	}
+	return pid
 }
 
 // lock takes the lock of a state directory, as package store does.

@@ -16,8 +16,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"tasmota-azd/internal/commands"
+	"tasmota-azd/internal/system/nl80211"
 )
 
 // Options say where to look. The zero value is the machine itself.
@@ -38,12 +40,12 @@ type System struct {
 	proc, sys, etc string
 	addrs          func(string) ([]net.Addr, error)
 	cpus           int
-	dialRadio      func() (radio, error)
+	askRadio       func(device string, within time.Duration) (nl80211.Network, error)
 }
 
 // New returns the System that o describes.
 func New(o Options) *System {
-	s := &System{proc: o.Proc, sys: o.Sys, etc: o.Etc, addrs: o.Addrs, cpus: o.CPUs, dialRadio: dialRadio}
+	s := &System{proc: o.Proc, sys: o.Sys, etc: o.Etc, addrs: o.Addrs, cpus: o.CPUs, askRadio: nl80211.Ask}
 	if s.proc == "" {
 		s.proc = "/proc"
 	}

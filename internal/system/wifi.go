@@ -6,31 +6,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mdlayher/wifi"
-
 	"tasmota-azd/internal/commands"
+	"tasmota-azd/internal/system/nl80211"
 )
 
 // radioTimeout is how long the kernel may take over the questions about a radio,
 // because the device loop waits for the answers.
 const radioTimeout = time.Second
-
-// radio is what is asked of nl80211; a wifi.Client has these methods.
-type radio interface {
-	Interfaces() ([]*wifi.Interface, error)
-	BSS(*wifi.Interface) (*wifi.BSS, error)
-	StationInfo(*wifi.Interface) ([]*wifi.StationInfo, error)
-	SetDeadline(time.Time) error
-	Close() error
-}
-
-func dialRadio() (radio, error) {
-	c, err := wifi.New()
-	if err != nil {
-		return nil, err // not c, which would be a radio that is not nil
-	}
-	return c, nil
-}
 
 func (s *System) isWireless(device string) bool {
 	for _, mark := range []string{"wireless", "phy80211"} {
@@ -42,57 +24,23 @@ func (s *System) isWireless(device string) bool {
 }
 
 // wifi describes the network a wireless interface is in, nil if it is in none
-// or the kernel does not tell. The socket is opened for each question, so that
-// nothing is held between two of them and a driver loaded anew does not matter.
+// or the kernel does not tell.
 //
 // What the kernel answers has not been seen on a real radio: the machines this
-// was built on have none. The questions are those of the wifi package, and
-// describe, which makes something of the answers, has tests.
+// was built on have none.
 func (s *System) wifi(device string) *commands.Wifi {
-	c, err := s.dialRadio()
+	n, err := s.askRadio(device, radioTimeout)
 	if err != nil {
 		return nil
 	}
-	defer c.Close()
-	if c.SetDeadline(time.Now().Add(radioTimeout)) != nil {
-		return nil
+	return &commands.Wifi{
+		SSID:      n.SSID,
+		BSSID:     strings.ToUpper(n.BSSID.String()),
+		Channel:   channel(n.MHz),
+		Mode:      mode(n.Width),
+		Signal:    n.Signal,
+		LinkCount: s.linkCount(device),
 	}
-	all, err := c.Interfaces()
-	if err != nil {
-		return nil
-	}
-	for _, i := range all {
-		if i.Name != device {
-			continue
-		}
-		bss, err := c.BSS(i)
-		if err != nil {
-			return nil
-		}
-		stations, _ := c.StationInfo(i) // without them there is the network's own signal
-		w := describe(i, bss, stations)
-		w.LinkCount = s.linkCount(device)
-		return w
-	}
-	return nil
-}
-
-// describe puts together what the kernel says of an interface, of the network
-// it is in, and of its link to the access point.
-func describe(i *wifi.Interface, bss *wifi.BSS, stations []*wifi.StationInfo) *commands.Wifi {
-	w := &commands.Wifi{
-		SSID:    bss.SSID,
-		BSSID:   strings.ToUpper(bss.BSSID.String()),
-		Channel: channel(bss.Frequency),
-		Mode:    mode(i.ChannelWidth),
-		Signal:  int(bss.Signal) / 100, // from hundredths of a dBm
-	}
-	for _, st := range stations {
-		if st.Signal < 0 {
-			w.Signal = st.Signal
-		}
-	}
-	return w
 }
 
 // channel returns the number of the channel at a frequency in MHz (IEEE
@@ -113,20 +61,20 @@ func channel(mhz int) int {
 
 // mode names the width of the channel as Tasmota does on ESP32, and in its
 // manner where it knows none.
-func mode(w wifi.ChannelWidth) string {
+func mode(w nl80211.Width) string {
 	switch w {
-	case wifi.ChannelWidth20NoHT:
+	case nl80211.Width20NoHT:
 		return "11g"
-	case wifi.ChannelWidth20:
+	case nl80211.Width20:
 		return "HT20"
-	case wifi.ChannelWidth40:
+	case nl80211.Width40:
 		return "HT40"
-	case wifi.ChannelWidth80, wifi.ChannelWidth80P80:
+	case nl80211.Width80, nl80211.Width80And80:
 		return "VHT80"
-	case wifi.ChannelWidth160:
+	case nl80211.Width160:
 		return "VHT160"
-	case wifi.ChannelWidth320:
+	case nl80211.Width320:
 		return "EHT320"
 	}
-	return w.String()
+	return "narrow" // 1 to 16 MHz, in no common use
 }

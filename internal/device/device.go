@@ -21,6 +21,8 @@ const (
 	// syncAfter is how long a saved state may wait to be flushed to the disk. A
 	// killed daemon loses nothing in that time, only a power cut can.
 	syncAfter = time.Second
+	// saveAgain is when a save that failed is tried again, if no command comes before.
+	saveAgain = time.Minute
 	// ackAfter is how long a message waits for the last command of its backlog. It
 	// stays below the hub's lock of 60 s (contract 4.2), after which the hub would
 	// deliver the message again.

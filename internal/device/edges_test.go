@@ -81,8 +81,16 @@ func TestUnsavedEdgesHoldNothingUp(t *testing.T) {
 		if !peek(t, dir).Relays["GPIO27"] || count(r.cloud.said(), "ack m1") != 1 {
 			t.Errorf("state not saved, or not acknowledged: %q", r.cloud.said())
 		}
-		if !strings.Contains(r.log.String(), "level=ERROR msg=\"edges not saved") {
+		if !strings.Contains(r.log.String(), "level=ERROR msg=\"not saved") {
 			t.Error("the log does not tell")
+		}
+		if err := os.RemoveAll(filepath.Join(dir, ".edges-0.tmp")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := kept(t, copied(t, dir)); len(got) != 1 {
+			t.Errorf("a minute after the disk is back it has %q", got)
 		}
 		r.end(t)
 	})

@@ -1,49 +1,48 @@
 package device
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // settle saves what has changed, then acknowledges what has taken effect. In this
 // order a daemon that is killed in between gets the message again, and not a relay
 // that forgot it. A disk that takes nothing does not hold up the acknowledgement:
 // the hub would deliver a toggle once a minute for as long as the disk is full.
 func (d *Device) settle(now time.Time) {
-	d.save(now)
-	d.acknowledge(now)
 	d.behind, d.pause = 0, time.Time{}
+	if err := d.save(now); err != nil {
+		d.o.Log.Error("not saved: a restart would not know what has happened since the last save; trying again in a minute", "err", err)
+		d.pause = now.Add(saveAgain)
+	}
+	d.acknowledge(now)
 }
 
 // save writes what has happened and what that led to, if there is anything new.
 // The edges come first: a saved state never lacks the record of how it came about.
-func (d *Device) save(now time.Time) {
-	edges, state := d.saveEdges(), d.saveState()
+// If they cannot be written the state is all the same.
+func (d *Device) save(now time.Time) error {
+	edges, err := d.o.Edges.Save()
+	state, err2 := d.saveState()
 	if (edges || state) && d.syncAt.IsZero() {
 		d.syncAt = now.Add(syncAfter)
 	}
-}
-
-// saveEdges reports whether it wrote.
-func (d *Device) saveEdges() bool {
-	wrote, err := d.o.Edges.Save()
-	if err != nil {
-		d.o.Log.Error("edges not saved: after a restart it would not be known who moved the relays", "err", err)
-	}
-	return wrote
+	return errors.Join(err, err2)
 }
 
 // saveState writes the state if it differs from the saved one, and reports whether
 // it did.
-func (d *Device) saveState() bool {
+func (d *Device) saveState() (bool, error) {
 	state := d.state()
 	if state.equal(d.saved) {
-		return false
+		return false, nil
 	}
 	state.Settings = d.o.Commands.Saving()
 	if _, err := d.o.Store.Save(StateFile, state); err != nil {
-		d.o.Log.Error("state not saved: after a restart the relays would return to what was saved before", "err", err)
-		return false
+		return false, err
 	}
 	d.saved = state
-	return true
+	return true, nil
 }
 
 // acknowledge lets the hub forget the messages whose commands have run, in order

@@ -1,0 +1,571 @@
+package model_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tasmota-azd/internal/cause"
+	"tasmota-azd/internal/commands"
+	"tasmota-azd/internal/device"
+	"tasmota-azd/internal/edges"
+	"tasmota-azd/internal/hub"
+	"tasmota-azd/internal/relay"
+	"tasmota-azd/internal/store"
+)
+
+// settled is longer than the device lets a burst wait for its save.
+const settled = 5 * time.Millisecond
+
+// A play is one life of the daemon, beside its model.
+type play struct {
+	t       *testing.T
+	world   *world
+	model   *model
+	dir     string // the state directory
+	boot    int    // counts power-ons
+	stopped int    // the boot in which the service was last stopped, -1 for none
+	ids     int    // messages sent
+	d       *daemon
+
+	records []edges.Edge // all that the bank reported
+	line    []edges.Edge // those that no crash has lost
+}
+
+// A daemon is one process.
+type daemon struct {
+	killed   bool
+	bank     *relay.Bank
+	ring     *edges.Ring
+	store    *store.Store
+	commands *commands.Interpreter
+	answers  answers
+	events   chan hub.Event
+	stop     context.CancelFunc
+	done     chan error
+}
+
+// answers is a hub that counts the replies that say Error.
+type answers struct{ all, failed int }
+
+func (a *answers) Ack(hub.Message) {}
+func (a *answers) Send(t hub.Telemetry) {
+	a.all++
+	if strings.HasPrefix(string(t.Body), `{"Command":"Error"`) {
+		a.failed++
+	}
+}
+
+// begin starts a daemon on a new machine.
+func begin(t *testing.T, keeps bool) *play {
+	w := newWorld(keeps)
+	p := &play{t: t, world: w, model: newModel(len(w.pins)), dir: filepath.Join(t.TempDir(), "state"), stopped: -1}
+	p.start()
+	return p
+}
+
+// start does what cmd/tasmota-azd does: state, relays, then the loop.
+func (p *play) start() {
+	d := &daemon{events: make(chan hub.Event), done: make(chan error, 1)}
+	p.d = d
+	var err error
+	if d.store, err = store.Open(p.dir, nil); err != nil {
+		p.t.Fatal(err)
+	}
+	var state device.State
+	if _, err := d.store.Load(device.StateFile, &state); err != nil {
+		p.t.Fatal(err)
+	}
+	d.ring = edges.New(d.store)
+	bootID := fmt.Sprint("boot-", p.boot)
+	p.claim(state, bootID)
+	var pins []string
+	for _, pin := range p.world.pins {
+		pins = append(pins, pin.name)
+	}
+	d.commands = commands.New(commands.Options{Relays: d.bank, Settings: state.Settings, Started: time.Now()})
+	dev := device.New(device.Options{
+		Hub: &d.answers, Commands: d.commands, Relays: d.bank, Upkeep: d.bank, HeldBack: relay.ErrHeldBack,
+		Pins: pins, Edges: d.ring, Store: d.store, State: state, BootID: bootID, FullTopic: "%topic%/",
+	})
+	var ctx context.Context
+	ctx, d.stop = context.WithCancel(context.Background())
+	go func() { d.done <- dev.Run(ctx, d.events) }()
+	synctest.Wait()
+	p.model.settle()
+}
+
+// claim makes the bank. Where a pin does not work it must not; then the pins are
+// mended, and it is tried again, as the daemon does.
+func (p *play) claim(state device.State, bootID string) {
+	var wires []relay.Wire
+	s := relay.Setup{Cause: cause.Cause{Door: cause.Start}, Restore: p.stopped == p.boot, Edges: p.recorder(p.d)}
+	powerOn := state.PowerOn(bootID)
+	if powerOn {
+		s.Cause.Door = cause.PowerOn
+	}
+	broken := false
+	for i, pin := range p.world.pins {
+		w := relay.Wire{Name: fmt.Sprint("relay ", i+1), Pin: hand{pin, &p.d.killed}, ActiveLow: pin.activeLow}
+		if i == len(p.world.pins)-1 {
+			w.MinInterval = minInterval
+		}
+		wires = append(wires, w)
+		s.On = append(s.On, state.Wanted(pin.name, powerOn))
+		broken = broken || pin.failing || pin.unplugged
+	}
+	bank, err := relay.New(wires, s)
+	if (err != nil) != broken {
+		p.t.Fatalf("a start with pins that fail (%v) ends with %v", broken, err)
+	}
+	if err != nil {
+		for i := range p.world.pins {
+			p.mend(i)
+		}
+		time.Sleep(minInterval) // what the first attempt closed may close again
+		if bank, err = relay.New(wires, s); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	p.d.bank = bank
+	p.model.start(p.boot, p.stopped == p.boot, time.Now())
+	if broken {
+		time.Sleep(minInterval)
+	}
+	p.stopped = -1
+}
+
+// recorder takes down what d's bank reports, for the ring and for the comparison.
+func (p *play) recorder(d *daemon) func(relay.Edge) {
+	return func(e relay.Edge) {
+		r := edges.Edge{Time: e.Time, Relay: e.Relay, Name: e.Name, Pin: e.Pin, To: e.To == relay.On, Cause: e.Cause}
+		if e.From != relay.Unknown {
+			r.From = new(e.From == relay.On)
+		}
+		d.ring.Add(r)
+		r.Seq = uint64(len(p.line)) + 1
+		p.records, p.line = append(p.records, r), append(p.line, r)
+	}
+}
+
+// kill ends the daemon as kill -9 does: from now on it moves nothing, and what it
+// still saves is not found.
+func (p *play) kill() {
+	found := filepath.Join(p.t.TempDir(), "state")
+	if err := os.CopyFS(found, os.DirFS(p.dir)); err != nil {
+		p.t.Fatal(err)
+	}
+	p.d.killed = true
+	p.end()
+	p.dir = found
+	p.ended()
+}
+
+// quit ends it by a signal: before a restart, or for good, which turns relays off.
+func (p *play) quit(forGood bool) {
+	p.d.stop()
+	if err := <-p.d.done; err != nil {
+		p.t.Error(err)
+	}
+	p.model.settle()
+	if forGood {
+		_ = p.d.bank.Off(cause.Cause{Door: cause.Stop}) // the log tells of pins that fail
+		for i := range p.model.relays {
+			if p.model.relays[i].on {
+				p.model.set(i, false, cause.Stop, "", time.Now())
+			}
+		}
+		p.stopped = p.boot
+	}
+	if _, err := p.d.ring.Save(); (err == nil) != (p.model.edgesDisk || p.model.kept == p.model.all) {
+		p.t.Errorf("saving the edges at the end: %v", err)
+	}
+	if p.model.edgesDisk {
+		p.model.kept = p.model.all
+	}
+	if err := p.d.store.Close(); err != nil {
+		p.t.Error(err)
+	}
+	p.ended()
+}
+
+// end is the end of a daemon's process.
+func (p *play) end() {
+	p.d.stop()
+	if err := errors.Join(<-p.d.done, p.d.store.Close()); err != nil {
+		p.t.Error(err)
+	}
+}
+
+// ended is what is true after every end.
+func (p *play) ended() {
+	p.world.ended()
+	p.model.end(p.world.keeps)
+	p.line = p.line[:p.model.kept]
+}
+
+// powerOn starts the machine.
+func (p *play) powerOn() {
+	p.boot++
+	p.world.boot()
+	p.model.boot()
+}
+
+// pass lets time pass. Whenever the bank looks for lost lines the model is told
+// what came back.
+func (p *play) pass(span time.Duration) {
+	end := time.Now().Add(span)
+	for {
+		next := p.d.bank.Next()
+		if next.IsZero() || next.After(end) {
+			time.Sleep(time.Until(end))
+			synctest.Wait()
+			return
+		}
+		before := len(p.records)
+		time.Sleep(time.Until(next.Add(settled)))
+		synctest.Wait()
+		for _, r := range p.records[before:] {
+			if r.Cause.Door != cause.Recovered || !p.model.recover(r.Relay-1, r.Time) {
+				p.t.Errorf("relay %d moved by itself: %+v", r.Relay, r)
+			}
+		}
+		p.model.settle()
+	}
+}
+
+// send hands a message to the loop, and returns its id.
+func (p *play) send(topic, body string) string {
+	p.ids++
+	id := fmt.Sprint("m", p.ids)
+	p.d.events <- hub.Message{ID: id, Body: []byte(body), Properties: []hub.Property{{Name: "Topic", Value: topic}}}
+	synctest.Wait()
+	return id
+}
+
+// A command is one that the model knows, too.
+type command struct {
+	word, arg string
+	model     func(m *model, id string, now time.Time) (ok bool)
+}
+
+var vocabulary = makeVocabulary()
+
+func makeVocabulary() (all []command) {
+	for index, word := range []string{"Power0", "Power1", "Power2", "Power3"} {
+		for value, arg := range []string{"off", "on", "toggle"} {
+			all = append(all, command{word, arg, func(m *model, id string, now time.Time) bool {
+				return m.power(index, value, id, now)
+			}})
+		}
+	}
+	for n := range 6 {
+		all = append(all, command{"PowerOnState", fmt.Sprint(n), func(m *model, id string, now time.Time) bool {
+			return m.powerOnState(n, id, now)
+		}})
+	}
+	for n := range 2 {
+		all = append(all, command{"SetOption0", fmt.Sprint(n), func(m *model, _ string, _ time.Time) bool {
+			m.now.saveState = n == 1
+			return true
+		}})
+	}
+	nothing := func(*model, string, time.Time) bool { return true }
+	wrong := func(*model, string, time.Time) bool { return false }
+	return append(all, command{"Power1", "", nothing}, command{"Power0", "blink", nothing},
+		command{"Foo", "1", nothing}, command{"Power4", "on", wrong})
+}
+
+// command runs the n-th command of the vocabulary.
+func (p *play) command(n byte) {
+	c := vocabulary[int(n)%len(vocabulary)]
+	before := p.d.answers
+	id := p.send("/"+c.word, c.arg)
+	p.answered(c.word+" "+c.arg, before, !c.model(p.model, id, time.Now()))
+}
+
+// backlog runs three of them at once.
+func (p *play) backlog(n byte) {
+	var text []string
+	var all []command
+	for i := range 3 {
+		c := vocabulary[(int(n)+i*7)%len(vocabulary)]
+		all, text = append(all, c), append(text, c.word+" "+c.arg)
+	}
+	before := p.d.answers
+	id := p.send("/Backlog0", strings.Join(text, ";"))
+	var failed []bool
+	for _, c := range all {
+		failed = append(failed, !c.model(p.model, id, time.Now()))
+	}
+	p.answered(strings.Join(text, ";"), before, failed...)
+}
+
+// answered compares how many replies say Error.
+func (p *play) answered(what string, before answers, failed ...bool) {
+	want := 0
+	for _, f := range failed {
+		if f {
+			want++
+		}
+	}
+	if got := p.d.answers.failed - before.failed; got != want {
+		p.t.Errorf("%s: %d replies say Error, want %d", what, got, want)
+	}
+}
+
+// settle lets the device save.
+func (p *play) settle() {
+	p.pass(settled)
+	p.model.settle()
+}
+
+// touch does something to a pin.
+func (p *play) touch(i int, what byte) {
+	pin, r := p.world.pins[i], &p.model.relays[i]
+	switch what % 4 {
+	case 0:
+		pin.failing, r.failing = true, true
+	case 1:
+		pin.unplug()
+		r.unplugged, r.dead, r.level = true, true, unknown
+	default:
+		p.mend(i)
+	}
+}
+
+func (p *play) mend(i int) {
+	p.world.pins[i].mend()
+	p.model.relays[i].failing, p.model.relays[i].unplugged = false, false
+}
+
+// disk makes the disk refuse the state, or the edges, or take them again.
+func (p *play) disk(what byte) {
+	p.model.stateDisk, p.model.edgesDisk = what&1 == 0, what&2 == 0
+	p.refuse(device.StateFile, !p.model.stateDisk)
+	for i := range 8 {
+		p.refuse(fmt.Sprint("edges-", i), !p.model.edgesDisk)
+	}
+}
+
+// refuse puts something that cannot be removed where the store writes first.
+func (p *play) refuse(name string, refused bool) {
+	obstacle := filepath.Join(p.dir, "."+name+".tmp")
+	err := os.RemoveAll(obstacle)
+	if refused {
+		err = errors.Join(err, os.MkdirAll(filepath.Join(obstacle, "x"), 0o700))
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// do plays one step.
+func (p *play) do(step, arg byte) {
+	switch step % 16 {
+	default:
+		p.command(arg)
+	case 5:
+		p.command(arg)
+		p.command(arg / 2)
+		p.command(arg / 3)
+	case 6:
+		p.backlog(arg)
+	case 7: // killed before the command was saved
+		p.command(arg)
+		p.kill()
+		p.start()
+	case 8:
+		p.kill()
+		p.start()
+	case 9:
+		p.quit(false)
+		p.start()
+	case 10:
+		p.quit(true)
+		p.start()
+	case 11: // the power was cut
+		p.kill()
+		p.powerOn()
+		p.start()
+	case 12:
+		p.quit(arg%2 == 0)
+		p.powerOn()
+		p.start()
+	case 13:
+		p.touch(int(arg)%len(p.world.pins), arg/4)
+	case 14:
+		p.pass(32 * time.Second)
+		p.pass(minInterval)
+		for i, r := range p.model.relays {
+			if r.lost && !r.unplugged && !r.failing {
+				p.t.Errorf("relay %d did not come back", i+1)
+			}
+		}
+	case 15:
+		p.disk(arg)
+		p.pass(time.Minute) // the device tries again
+	}
+	p.settle()
+	p.check()
+}
+
+// check compares everything.
+func (p *play) check() {
+	p.checkRecords()
+	p.checkMoves()
+	p.checkRing()
+	p.checkSaved()
+	for i, r := range p.model.relays {
+		if got := p.d.bank.On(i); got != r.on {
+			p.t.Errorf("relay %d is shown as %v, want %v", i+1, got, r.on)
+		}
+		if got := p.d.bank.Fault(i); (got != nil) != r.fault {
+			p.t.Errorf("relay %d has the fault %v, want one: %v", i+1, got, r.fault)
+		}
+		if got := p.world.pins[i].level; got != r.level {
+			p.t.Errorf("relay %d is %v, want %v", i+1, got, r.level)
+		}
+	}
+	s := p.d.commands.Settings()
+	if s.PowerOnState() != p.model.now.powerOnState || s.SaveState() != p.model.now.saveState {
+		p.t.Errorf("PowerOnState %d, SetOption0 %v, want %d, %v", s.PowerOnState(), s.SaveState(),
+			p.model.now.powerOnState, p.model.now.saveState)
+	}
+}
+
+// checkRecords: every edge on a pin has one record, and every record one edge.
+func (p *play) checkRecords() {
+	for i := range max(len(p.records), len(p.world.edges)) {
+		edge, record := "none", "none"
+		if i < len(p.world.edges) {
+			edge = p.world.edges[i].String()
+		}
+		if i < len(p.records) {
+			r := p.records[i]
+			record = seen{r.Pin, fromOf(r), levelOf(r.To)}.String()
+		}
+		if edge != record {
+			p.t.Fatalf("edge %d is %s, its record says %s", i+1, edge, record)
+		}
+	}
+}
+
+func fromOf(e edges.Edge) level {
+	if e.From == nil {
+		return unknown
+	}
+	return levelOf(*e.From)
+}
+
+// checkMoves: the records of each relay are those that should be, and tell why.
+func (p *play) checkMoves() {
+	got := make([][]moved, len(p.model.relays))
+	for _, r := range p.records {
+		got[r.Relay-1] = append(got[r.Relay-1], moved{fromOf(r), levelOf(r.To), r.Cause.Door, r.Cause.ID})
+	}
+	for i, r := range p.model.relays {
+		for n := range max(len(got[i]), len(r.moves)) {
+			if n >= len(got[i]) || n >= len(r.moves) || got[i][n] != r.moves[n] {
+				p.t.Fatalf("relay %d moved %+v, want %+v", i+1, got[i][n:], r.moves[n:])
+			}
+		}
+	}
+}
+
+// checkRing: the ring holds what no crash has lost.
+func (p *play) checkRing() {
+	got, err := p.d.ring.Last(edges.Most)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if len(got) < min(len(p.line), edges.Most-31) || len(got) > len(p.line) || p.model.all != len(p.line) {
+		p.t.Fatalf("the ring holds %d edges of %d, want those of %d", len(got), len(p.line), p.model.all)
+	}
+	for i, want := range p.line[len(p.line)-len(got):] {
+		g := got[i]
+		if g.Seq != want.Seq || g.Relay != want.Relay || g.Name != want.Name || g.Pin != want.Pin || g.To != want.To ||
+			fromOf(g) != fromOf(want) || g.Cause != want.Cause || !g.Time.Equal(want.Time.Truncate(time.Microsecond)) {
+			p.t.Fatalf("the ring holds %+v, want %+v", g, want)
+		}
+	}
+}
+
+// checkSaved: a start would find what the model says.
+func (p *play) checkSaved() {
+	var file struct{ Value device.State }
+	data, err := os.ReadFile(filepath.Join(p.dir, device.StateFile))
+	if err == nil {
+		err = json.Unmarshal(data, &file)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		p.t.Fatal(err)
+	}
+	want, got := p.model.saved, file.Value
+	for i, pin := range p.world.pins {
+		level := unknown
+		if conducts, known := got.Relays[pin.name]; known {
+			level = levelOf(conducts)
+		}
+		if level != want.relays[i] {
+			p.t.Errorf("relay %d is saved as %v, want %v", i+1, level, want.relays[i])
+		}
+	}
+	if got.Settings.PowerOnState() != want.powerOnState || got.Settings.SaveState() != want.saveState {
+		p.t.Errorf("PowerOnState %d, SetOption0 %v are saved, want %d, %v", got.Settings.PowerOnState(),
+			got.Settings.SaveState(), want.powerOnState, want.saveState)
+	}
+	if id := fmt.Sprint("boot-", want.boot); want.boot >= 0 && got.BootID != id {
+		p.t.Errorf("saved under %q, want %q", got.BootID, id)
+	}
+}
+
+// live plays the steps, two bytes each, and stops at the first that goes wrong.
+func live(t *testing.T, keeps bool, steps []byte) {
+	synctest.Test(t, func(t *testing.T) {
+		p := begin(t, keeps)
+		defer p.end()
+		p.check()
+		for n := 0; n+1 < len(steps) && !t.Failed(); n += 2 {
+			p.do(steps[n], steps[n+1])
+			if t.Failed() {
+				t.Logf("keeps %v, steps %v", keeps, steps[:n+2])
+			}
+		}
+	})
+}
+
+// TestLives plays random lives, the same ones each time.
+func TestLives(t *testing.T) {
+	lives := 150
+	if testing.Short() {
+		lives = 30
+	}
+	for seed := range uint64(lives) {
+		random := rand.New(rand.NewPCG(seed, 3))
+		steps := make([]byte, 2*(1+random.IntN(60)))
+		for i := range steps {
+			steps[i] = byte(random.Uint32())
+		}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { live(t, seed%3 > 0, steps) })
+	}
+}
+
+// FuzzLives looks for lives that end badly.
+func FuzzLives(f *testing.F) {
+	f.Add(true, []byte{0, 4, 7, 7, 11, 0})                // on, killed while another one goes on, power cut
+	f.Add(false, []byte{0, 14, 0, 1, 12, 0, 10, 0, 9, 0}) // PowerOnState 2 over a reboot and a stop
+	f.Add(true, []byte{13, 4, 0, 4, 13, 8, 14, 0, 8, 0})  // unplugged, commanded, plugged in again
+	f.Add(true, []byte{15, 1, 0, 4, 8, 0, 15, 2, 0, 7, 8, 0, 15, 0, 0, 4})
+	f.Fuzz(func(t *testing.T, keeps bool, steps []byte) {
+		live(t, keeps, steps[:min(len(steps), 120)])
+	})
+}

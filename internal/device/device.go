@@ -113,7 +113,7 @@ func New(o Options) *Device {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Device{o: o, saved: o.State, topic: topics{template: o.FullTopic}}
+	return &Device{o: o, saved: o.State, topic: newTopics(o.FullTopic, "")}
 }
 
 // Run serves events until ctx is done. Then it finishes what is in the backlog,

@@ -17,7 +17,7 @@ func (d *Device) handle(now time.Time, ev hub.Event) {
 	switch ev := ev.(type) {
 	case hub.Connected:
 		d.ran(now) // settings such as BootCountSince may have changed
-		d.topic.deviceID = ev.DeviceID
+		d.topic = newTopics(d.o.FullTopic, ev.DeviceID)
 		d.o.Status("connected to " + ev.Host + " as " + ev.DeviceID)
 		d.send(d.o.Commands.Connected(now, commands.Link{
 			Host: ev.Host, Port: ev.Port, DeviceID: ev.DeviceID, User: ev.User, KeepAlive: ev.KeepAlive,

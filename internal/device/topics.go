@@ -9,29 +9,35 @@ import (
 // topics makes the D2C property "topic" from the configured template and the
 // last level that the interpreter names (language reference, sections 1.1, 1.2).
 type topics struct {
-	template string // FullTopic, such as "%topic%/" or "%prefix%/%topic%/"
-	deviceID string
+	stat, tele string // what stands before the last level of an answer, and of telemetry
 }
 
-// full is the whole topic of a message, such as "gw1/RESULT" or "tele/gw1/STATE":
-// telemetry goes under the prefix "tele", an answer under "stat".
-func (t topics) full(tele bool, last string) string {
-	prefix := "stat"
-	if tele {
-		prefix = "tele"
-	}
-	text := strings.NewReplacer("%prefix%", prefix, "%topic%", t.deviceID, "#", "").Replace(t.template) + "/"
+// newTopics fills in FullTopic, such as "%topic%/" or "%prefix%/%topic%/".
+func newTopics(template, deviceID string) topics {
+	return topics{stat: fill(template, "stat", deviceID), tele: fill(template, "tele", deviceID)}
+}
+
+func fill(template, prefix, deviceID string) string {
+	text := strings.NewReplacer("%prefix%", prefix, "%topic%", deviceID, "#", "").Replace(template) + "/"
 	for strings.Contains(text, "//") {
 		text = strings.ReplaceAll(text, "//", "/")
 	}
-	return text + last
+	return text
+}
+
+// full is the whole topic of a message, such as "gw1/RESULT" or "tele/gw1/STATE".
+func (t topics) full(tele bool, last string) string {
+	if tele {
+		return t.tele + last
+	}
+	return t.stat + last
 }
 
 // Will is the message that the hub publishes when the link dies (language
 // reference, section 3.3).
 func Will(template, deviceID string) hub.Telemetry {
 	return hub.Telemetry{
-		Topic: topics{template, deviceID}.full(true, "LWT"),
+		Topic: newTopics(template, deviceID).full(true, "LWT"),
 		Body:  []byte(`{"LWT":"Offline"}`),
 	}
 }

@@ -19,8 +19,10 @@ func TestPercentile(t *testing.T) {
 			t.Errorf("percentile %d of 1 to 200 is %v, want %v", p, got, want)
 		}
 	}
-	if got := percentile([]float64{7}, 50, same); got != 7 {
-		t.Errorf("percentile of one value is %v", got)
+	for want, all := range map[float64][]float64{7: {7}, 2: {3, 2, 1}} {
+		if got := percentile(all, 50, same); got != want {
+			t.Errorf("percentile 50 of %v is %v, want %v", all, got, want)
+		}
 	}
 }
 

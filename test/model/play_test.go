@@ -407,10 +407,12 @@ func (p *play) do(step, arg byte) {
 	case 8:
 		p.kill()
 		p.start()
-	case 9:
+	case 9: // ended before the command was saved
+		p.command(arg)
 		p.quit(false)
 		p.start()
 	case 10:
+		p.command(arg)
 		p.quit(true)
 		p.start()
 	case 11: // the power was cut

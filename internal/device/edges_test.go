@@ -81,7 +81,7 @@ func TestUnsavedEdgesHoldNothingUp(t *testing.T) {
 		if !peek(t, dir).Relays["GPIO27"] || count(r.cloud.said(), "ack m1") != 1 {
 			t.Errorf("state not saved, or not acknowledged: %q", r.cloud.said())
 		}
-		if !strings.Contains(r.log.String(), "level=ERROR msg=\"not saved") {
+		if !strings.Contains(r.log.String(), "level=ERROR msg=\"state not saved") {
 			t.Error("the log does not tell")
 		}
 		if err := os.RemoveAll(filepath.Join(dir, ".edges-0.tmp")); err != nil {

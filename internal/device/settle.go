@@ -12,7 +12,8 @@ import (
 func (d *Device) settle(now time.Time) {
 	d.behind, d.pause = 0, time.Time{}
 	if err := d.save(now); err != nil {
-		d.o.Log.Error("not saved: a restart would not know what has happened since the last save; trying again in a minute", "err", err)
+		d.o.Log.Error("state not saved: after a restart the relays would return to what was saved before",
+			"err", err, "retry_in", saveAgain)
 		d.pause = now.Add(saveAgain)
 	}
 	d.acknowledge(now)

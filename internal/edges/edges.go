@@ -4,13 +4,14 @@
 // The records are a ring of bounded size, kept in the state directory. Save
 // writes what is new since the last Save: whoever saves the state calls it
 // first, so that no saved state lacks the record of how it came about, and a
-// burst of edges is one write. The ring is spread over several small files,
-// each holding a block of consecutive records, so that an edge costs the
-// writing of its block, and a broken file costs no more than that.
+// burst of edges is one write. The ring is spread over a few small files that
+// are filled in turn, so that an edge costs the writing of one of them, and a
+// broken file costs no more records than are in it.
 package edges
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,12 +23,14 @@ import (
 )
 
 const (
-	blockLen = 32 // records to a file, by their number
-	blocks   = 8  // files
+	// Most is how many records are kept.
+	Most = 256
 
-	// Most is how many records are kept while the daemon runs. At least Most-31
-	// of them outlive it.
-	Most = blockLen * blocks
+	// files is how many files there are. One that has fileLen records or more is
+	// full: the next one takes what comes. So at least (files-1)*fileLen records
+	// outlive the daemon.
+	files   = 8
+	fileLen = 32
 )
 
 // textLimit bounds each text of a record, in bytes. A message id has at most 128
@@ -53,7 +56,10 @@ type Ring struct {
 	loaded bool
 	edges  []Edge // oldest first, at most Most
 	last   uint64 // number of the newest, 0 for none
-	saved  uint64 // number of the newest that is in its file
+	saved  uint64 // number of the newest that is in a file
+
+	file  int               // the one being filled
+	texts []json.RawMessage // the records in it
 }
 
 // New returns a ring that keeps its records in s. It reads nothing yet: what was
@@ -90,15 +96,30 @@ func (r *Ring) Save() (bool, error) {
 	if err := r.load(); err != nil {
 		return false, err
 	}
-	for r.saved < r.last {
-		block := max(r.saved+1, r.edges[0].Seq) / blockLen
-		of := slices.DeleteFunc(slices.Clone(r.edges), func(e Edge) bool { return e.Seq/blockLen != block })
-		if _, err := r.store.Save(fileName(block), of); err != nil {
-			return false, fmt.Errorf("record of edges: %w", err)
-		}
-		r.saved = of[len(of)-1].Seq
+	file, texts := r.file, r.texts
+	if len(texts) >= fileLen {
+		file, texts = (file+1)%files, nil
 	}
+	for _, e := range r.edges {
+		if e.Seq > r.saved {
+			texts = append(texts, e.text())
+		}
+	}
+	if _, err := r.store.Save(fileName(file), texts); err != nil {
+		return false, fmt.Errorf("record of edges: %w", err)
+	}
+	r.file, r.texts, r.saved = file, texts, r.last
 	return true, nil
+}
+
+// text returns e as it stands in a file.
+func (e Edge) text() json.RawMessage {
+	text, err := json.Marshal(e)
+	if err != nil { // a time beyond the year 9999, from a clock gone mad
+		e.Time = time.Time{}
+		text, _ = json.Marshal(e)
+	}
+	return text
 }
 
 // load puts what was kept before what has been added so far.
@@ -123,20 +144,29 @@ func (r *Ring) load() error {
 	return nil
 }
 
-// read returns the records in the files, oldest first. One that has no place in
-// the file it stands in was not written by Save, and is left out.
+// read returns the records in the files, oldest first, and finds the file that is
+// being filled: it has the newest. What was not written by Save is left out.
 func (r *Ring) read() ([]Edge, error) {
 	const highest = 1 << 62 // far from overflowing, however long a relay clicks
 	var kept []Edge
-	for i := range uint64(blocks) {
-		var block []Edge
-		if _, err := r.store.Load(fileName(i), &block); err != nil {
+	newest := uint64(0)
+	for i := range files {
+		var edges []Edge
+		if _, err := r.store.Load(fileName(i), &edges); err != nil {
 			return nil, err
 		}
-		for _, e := range block {
-			if e.Seq > 0 && e.Seq < highest && e.Seq/blockLen%blocks == i {
-				kept = append(kept, e)
+		var texts []json.RawMessage
+		for _, e := range edges {
+			if e.Seq == 0 || e.Seq > highest {
+				continue
 			}
+			kept, texts = append(kept, e), append(texts, e.text())
+			if e.Seq > newest {
+				newest, r.file = e.Seq, i
+			}
+		}
+		if r.file == i {
+			r.texts = texts
 		}
 	}
 	slices.SortStableFunc(kept, func(a, b Edge) int { return cmp.Compare(a.Seq, b.Seq) })
@@ -152,8 +182,7 @@ func (r *Ring) trim() {
 	r.edges = slices.Delete(r.edges, 0, old)
 }
 
-// fileName names the file that block b is kept in.
-func fileName(b uint64) string { return fmt.Sprintf("edges-%d", b%blocks) }
+func fileName(i int) string { return fmt.Sprintf("edges-%d", i) }
 
 // cut shortens a text from outside to what a record can bear, in whole
 // characters, and replaces what JSON cannot hold.

@@ -516,7 +516,7 @@ func (p *play) checkRing() {
 		p.t.Fatalf("there are %d records, want %d", len(p.line), p.model.all)
 	}
 	kept := p.line[:p.model.kept]
-	if len(got) < min(len(kept), edges.Most-31) || len(got) > len(kept) {
+	if len(got) < min(len(kept), 7*32) || len(got) > len(kept) {
 		p.t.Fatalf("%d records are kept, want %d", len(got), len(kept))
 	}
 	for i, want := range kept[len(kept)-len(got):] {

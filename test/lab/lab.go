@@ -10,12 +10,12 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
 	"tasmota-azd/internal/hubsim"
 	"tasmota-azd/internal/token"
+	"tasmota-azd/test/gobuild"
 )
 
 // A Cloud is a hub and a provisioning service on loopback, with real TLS.
@@ -111,17 +111,9 @@ func (c *Cloud) AddKeyDevice(dir, id string) (keyFile string, err error) {
 
 // Build compiles the command cmd/<name> into dir, with the race detector if race.
 func Build(dir, pkg string, race bool) (string, error) {
-	out := filepath.Join(dir, filepath.Base(pkg))
-	args := []string{"build", "-tags", "nethttpomithttp2", "-o", out} // as the Makefile does
-	env := append(os.Environ(), "CGO_ENABLED=0")
+	bin := filepath.Join(dir, filepath.Base(pkg))
 	if race {
-		args = append(args, "-race")
-		env = os.Environ()
+		return bin, gobuild.Build(bin, "tasmota-azd/"+pkg, nil, "-race")
 	}
-	cmd := exec.Command("go", append(args, "tasmota-azd/"+pkg)...)
-	cmd.Env = env
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building %s: %w\n%s", pkg, err, text)
-	}
-	return out, nil
+	return bin, gobuild.Build(bin, "tasmota-azd/"+pkg, []string{"CGO_ENABLED=0"})
 }

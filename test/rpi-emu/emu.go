@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tasmota-azd/test/gobuild"
 )
 
 // Options say what the Pi is like and what it does.
@@ -51,7 +53,7 @@ func Run(t *testing.T, o Options) Result {
 	if testing.Short() {
 		t.Skip("SKIPPED, booting a Raspberry Pi takes seconds")
 	}
-	script := filepath.Join(root(t), "test", "rpi-emu", "run.sh")
+	script := filepath.Join(gobuild.Root(t), "test", "rpi-emu", "run.sh")
 	args := slices.Concat(o.args(), []string{"--ctl", t.TempDir()})
 	ctl := args[len(args)-1]
 	if out, err := exec.Command(script, append(args, "--check")...).CombinedOutput(); err != nil {
@@ -128,26 +130,5 @@ func (r Result) Moves(pin string) []string {
 // path. arch is arm64, or arm, which means what runs on the first Raspberry Pi too.
 func Build(dir, pkg, arch string) (string, error) {
 	bin := filepath.Join(dir, filepath.Base(pkg)+"-"+arch)
-	cmd := exec.Command("go", "build", "-o", bin, pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOARM=6")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", errors.New(strings.TrimSpace(string(out)))
-	}
-	return bin, nil
-}
-
-// root finds the project above the package that is being tested.
-func root(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; filepath.Dir(dir) != dir; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-	}
-	t.Fatal("no go.mod above this test")
-	return ""
+	return bin, gobuild.Build(bin, pkg, []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch, "GOARM=6"})
 }

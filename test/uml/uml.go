@@ -12,10 +12,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"tasmota-azd/test/gobuild"
 )
 
 // Options say what the guest is like and what it does. The zero value of each is
@@ -45,7 +46,7 @@ type Result struct {
 // the test if this machine cannot do it, and says what is missing.
 func Run(t *testing.T, o Options) Result {
 	t.Helper()
-	script := filepath.Join(root(t), "test", "uml", "run.sh")
+	script := filepath.Join(gobuild.Root(t), "test", "uml", "run.sh")
 	Need(t, o.Systemd)
 	trace := filepath.Join(t.TempDir(), "trace")
 	cmd := exec.CommandContext(t.Context(), script, append(o.args(t), "--trace", trace)...)
@@ -81,7 +82,7 @@ func Need(t *testing.T, systemd bool) {
 	if systemd {
 		args = append(args, "--systemd")
 	}
-	script := filepath.Join(root(t), "test", "uml", "run.sh")
+	script := filepath.Join(gobuild.Root(t), "test", "uml", "run.sh")
 	if out, err := exec.Command(script, args...).CombinedOutput(); err != nil {
 		t.Skipf("SKIPPED, cannot boot the small kernel: %s%v", out, err)
 	}
@@ -126,26 +127,5 @@ func (o Options) args(t *testing.T) []string {
 // path.
 func Build(dir, pkg string) (string, error) {
 	bin := filepath.Join(dir, filepath.Base(pkg))
-	cmd := exec.Command("go", "build", "-o", bin, pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", errors.New(strings.TrimSpace(string(out)))
-	}
-	return bin, nil
-}
-
-// root finds the project above the package that is being tested.
-func root(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; filepath.Dir(dir) != dir; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-	}
-	t.Fatal("no go.mod above this test")
-	return ""
+	return bin, gobuild.Build(bin, pkg, []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64"})
 }

@@ -63,6 +63,14 @@ bench: all cross
 	GOOS=linux GOARCH=amd64 $(BUILD) -o bin/bare-amd64 ./test/bench/bare
 	$(GO) run ./test/bench
 
+# What the built daemon did to pins: scenarios, drivers, boards. Prints the table and
+# puts it into docs/pins.md.
+.PHONY: pins
+pins:
+	@mkdir -p bin && rm -f bin/pins.rows
+	PINS_ROWS=$(CURDIR)/bin/pins.rows $(GO) test -v -count 1 -timeout 3h ./test/pins ./test/rpi-emu
+	$(GO) run ./test/pins/table bin/pins.rows docs/pins.md
+
 # FUZZTIME for each fuzz test, one after the other.
 FUZZTIME ?= 30s
 .PHONY: fuzz

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestRun(t *testing.T) {
+	rows, document := filepath.Join(t.TempDir(), "rows"), filepath.Join(t.TempDir(), "doc.md")
+	write := func(name, text string) {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(rows, `{"Scenario":"restart","Driver":"gpiochip","Commanded":3}`+"\n")
+	write(document, "before\n"+begin+"old\n"+end+"after\n")
+	for range 2 { // the second changes nothing
+		var out strings.Builder
+		if err := run(rows, document, &out); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "before\n" + begin + "\n" + out.String() + "\n" + end + "after\n"; string(got) != want || !strings.Contains(want, "| restart ") {
+			t.Errorf("got\n%s", got)
+		}
+	}
+	write(document, "no marks")
+	if err := run(rows, document, new(strings.Builder)); err == nil {
+		t.Error("a document without marks is written to")
+	}
+}

@@ -59,7 +59,7 @@ relays:
     pin: P1_13 # 17 before
     active_low: true
     min_interval: 5s
-  - name: 'Lamp: 2'
+  - name: "Lamp: 2"
     pin: "17" # P1_13 before
     active_low: true
 `,

@@ -3,10 +3,11 @@ package boards
 import (
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
-
-	"gopkg.in/yaml.v3"
 )
 
 // An Entry is one entry of relays: in a configuration.
@@ -53,13 +54,20 @@ func WriteRelays(w io.Writer, entries []Entry) error {
 	return err
 }
 
-// scalar writes a text as YAML, in quotes where it needs them.
+// plain is a text that YAML reads as the same text without quotes: a letter, then
+// nothing that YAML knows.
+var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 _.+/()-]*[A-Za-z0-9)]$`)
+
+// words are plain, but YAML 1.1 or 1.2 reads something else (resolution of tags).
+var words = []string{"true", "false", "yes", "no", "on", "off", "null"}
+
+// scalar writes a text as YAML, in quotes unless it is surely plain. Go's escapes are
+// among those of YAML. Package yaml could do it too; its writer has 100 kB.
 func scalar(text string) string {
-	out, err := yaml.Marshal(text)
-	if err != nil {
-		return fmt.Sprintf("%q", text) // a text can always be written
+	if plain.MatchString(text) && !slices.Contains(words, strings.ToLower(text)) {
+		return text
 	}
-	return strings.TrimSpace(string(out))
+	return strconv.Quote(text)
 }
 
 // Show writes the board as YAML that can be pasted into a configuration, with

@@ -19,10 +19,9 @@ import (
 	"periph.io/x/conn/v3/driver/driverreg"
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/gpio/gpioreg"
-	_ "periph.io/x/host/v3/bcm283x"
 	"periph.io/x/host/v3/distro"
 	_ "periph.io/x/host/v3/gpioioctl"
-	_ "periph.io/x/host/v3/rpi"
+	_ "periph.io/x/host/v3/sysfs"
 
 	"tasmota-azd/internal/relay/header"
 )

@@ -52,7 +52,6 @@ var rooms = map[string]string{
 var doors = map[string]string{
 	"gopkg.in/yaml.v3":                    "internal/config internal/boards",
 	"github.com/beevik/ntp":               "internal/clock",
-	"github.com/godbus/dbus/v5":           "internal/clock",
 	"github.com/eclipse/paho.mqtt.golang": "internal/hub internal/hubsim test/bench/bare",
 	"periph.io/x/conn/v3":                 "internal/relay test/bench/bare",
 	"github.com/warthog618/go-gpiocdev":   "internal/relay/gpiochip",

@@ -178,9 +178,15 @@ func (cl *client) closed() {
 
 func (cl *client) publish(id uint16, topic, body string) {
 	cl.t.Helper()
-	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-	p.TopicName, p.Payload, p.Qos, p.MessageID = topic, []byte(body), 1, id
+	p := publishPacket(topic, body)
+	p.Qos, p.MessageID = 1, id
 	cl.send(p)
+}
+
+func publishPacket(topic, body string) *packets.PublishPacket {
+	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	p.TopicName, p.Payload = topic, []byte(body)
+	return p
 }
 
 func (cl *client) puback(id uint16) {
@@ -190,15 +196,19 @@ func (cl *client) puback(id uint16) {
 	cl.send(p)
 }
 
-// subscribe returns the codes of the SUBACK.
-func (cl *client) subscribe(qos byte, filters ...string) []byte {
-	cl.t.Helper()
+func subscribePacket(qos byte, filters ...string) *packets.SubscribePacket {
 	p := packets.NewControlPacket(packets.Subscribe).(*packets.SubscribePacket)
 	p.MessageID, p.Topics = 77, filters
 	for range filters {
 		p.Qoss = append(p.Qoss, qos)
 	}
-	cl.send(p)
+	return p
+}
+
+// subscribe returns the codes of the SUBACK.
+func (cl *client) subscribe(qos byte, filters ...string) []byte {
+	cl.t.Helper()
+	cl.send(subscribePacket(qos, filters...))
 	in := cl.next()
 	if in == nil {
 		return nil

@@ -33,6 +33,7 @@ func (s *Sim) Control() http.Handler {
 		"POST /v1/devices/{id}/freeze":           onDevice(s.Freeze),
 		"GET /v1/devices/{id}/messages":          s.controlQueue,
 		"POST /v1/devices/{id}/messages":         s.controlSend,
+		"POST /v1/devices/{id}/methods":          s.controlInvoke,
 
 		"GET /v1/enrollments":                  s.controlEnrollments,
 		"POST /v1/enrollments":                 s.controlCreateEnrollment,
@@ -86,12 +87,16 @@ func statusOf(err error) int {
 		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, ErrInvalid):
 		return http.StatusBadRequest
-	case errors.Is(err, ErrUnknownDevice), errors.Is(err, ErrUnknownEnrollment):
+	case errors.Is(err, ErrUnknownDevice), errors.Is(err, ErrUnknownEnrollment), errors.Is(err, ErrNotOnline):
 		return http.StatusNotFound
 	case errors.Is(err, ErrDeviceExists), errors.Is(err, ErrEnrollmentExists):
 		return http.StatusConflict
-	case errors.Is(err, ErrQueueFull):
+	case errors.Is(err, ErrQueueFull), errors.Is(err, ErrTooManyCalls):
 		return http.StatusForbidden
+	case errors.Is(err, ErrBadAnswer):
+		return http.StatusBadGateway
+	case errors.Is(err, ErrNoAnswer):
+		return http.StatusGatewayTimeout
 	}
 	return http.StatusInternalServerError
 }

@@ -38,6 +38,7 @@ func FuzzServeConn(f *testing.F) {
 	unsub := packets.NewControlPacket(packets.Unsubscribe).(*packets.UnsubscribePacket)
 	unsub.MessageID, unsub.Topics = 2, []string{c2d}
 	f.Add(true, wire(sub, pub, ack, packets.NewControlPacket(packets.Pingreq), unsub, packets.NewControlPacket(packets.Disconnect)))
+	f.Add(true, wire(subscribePacket(0, methods), publishPacket(answers+"200/?$rid=1", "{}"), publishPacket(answers+"x/?$rid=", "")))
 	f.Add(true, []byte{0x32, 0xff, 0xff, 0xff, 0x7f})
 	f.Add(true, []byte("\x82\x08\x00\x01\x00\x20abcd"))
 	f.Add(false, wire(hello()))
@@ -137,6 +138,7 @@ func FuzzDPS(f *testing.F) {
 func FuzzControl(f *testing.F) {
 	f.Add("POST", "/v1/devices", `{"deviceId":"x"}`)
 	f.Add("POST", "/v1/devices/rpi-0001/messages", `{"topic":"/power","body":"toggle","properties":{"a":null,"a":"b"},"ttl":"1m"}`)
+	f.Add("POST", "/v1/devices/rpi-0001/methods", `{"methodName":"Power1","payload":"toggle","responseTimeout":"5s"}`)
 	f.Add("POST", "/v1/faults", `{"kind":"delay","delay":"1s","count":-1}`)
 	f.Add("POST", "/v1/enrollments", `{"id":"g","group":true}`)
 	f.Add("POST", "/v1/registrations/x/reassign", `{"reset":true}`)

@@ -3,6 +3,7 @@ package hubsim
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
@@ -10,8 +11,8 @@ import (
 // maxD2C is the size of a message as readD2C counts it (contract, section 3.5).
 const maxD2C = 262144
 
-// publish stores a D2C message and acknowledges it. An error ends the
-// connection: MQTT 3.1.1 has no other way to say no.
+// publish takes what the device publishes and acknowledges it. An error ends
+// the connection: MQTT 3.1.1 has no other way to say no.
 func (ss *session) publish(p *packets.PublishPacket) error {
 	if p.Qos > 1 {
 		return fmt.Errorf("PUBLISH with QoS %d", p.Qos) // H21
@@ -19,6 +20,26 @@ func (ss *session) publish(p *packets.PublishPacket) error {
 	if p.Qos == 1 && p.MessageID == 0 {
 		return errors.New("PUBLISH with packet id 0")
 	}
+	if err := ss.take(p); err != nil {
+		return err
+	}
+	if p.Qos == 1 {
+		ss.acknowledge(p.MessageID)
+	}
+	return nil
+}
+
+// take does what a publish is for, by its topic.
+func (ss *session) take(p *packets.PublishPacket) error {
+	switch {
+	case strings.HasPrefix(p.TopicName, answerPrefix):
+		return ss.answer(p.TopicName, p.Payload)
+	}
+	return ss.event(p)
+}
+
+// event stores a D2C message.
+func (ss *session) event(p *packets.PublishPacket) error {
 	r, err := readD2C(ss.dev.id, p.TopicName, p.Payload, p.Retain)
 	if err != nil {
 		return err
@@ -27,11 +48,8 @@ func (ss *session) publish(p *packets.PublishPacket) error {
 		return fmt.Errorf("event not kept: %w", err)
 	}
 	ss.sim.mu.Lock()
+	defer ss.sim.mu.Unlock()
 	ss.sim.notify()
-	ss.sim.mu.Unlock()
-	if p.Qos == 1 {
-		ss.acknowledge(p.MessageID)
-	}
 	return nil
 }
 

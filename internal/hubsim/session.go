@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
@@ -48,6 +49,7 @@ type session struct {
 	filters map[string]bool
 	lent    map[uint16]*message // C2D messages sent and not acknowledged, by packet id
 	lastID  uint16
+	calls   map[string]*call // direct methods not answered, by request id
 	expiry  *time.Timer
 }
 
@@ -59,7 +61,7 @@ func (s *Sim) begin(d *device, a *attempt, will *Record) *session {
 	ss := &session{
 		sim: s, dev: d, hub: d.hub, link: a.link, out: newOutbox(), clean: a.packet.CleanSession,
 		silence: silence(a.packet.Keepalive), modelID: a.login.ModelID,
-		done: make(chan struct{}), will: will, filters: map[string]bool{}, lent: map[uint16]*message{},
+		done: make(chan struct{}), will: will, filters: map[string]bool{}, lent: map[uint16]*message{}, calls: map[string]*call{},
 	}
 	ss.link.cutIn = func() bool { _, ok := s.faults.take(CutD2C, d.id); return ok }
 	if ss.clean {
@@ -158,7 +160,7 @@ func (ss *session) write() {
 		if p == nil {
 			return
 		}
-		if _, c2d := p.(*packets.PublishPacket); c2d {
+		if m, ok := p.(*packets.PublishPacket); ok && strings.HasPrefix(m.TopicName, c2dPrefix(ss.dev.id)) {
 			if _, ok := ss.sim.faults.take(CutC2D, ss.dev.id); ok {
 				ss.link.cut(p)
 				ss.sim.endLocked(ss, errCut)
@@ -207,6 +209,7 @@ func (s *Sim) end(ss *session, why error) {
 	close(ss.done)
 	ss.expiry.Stop()
 	ss.giveBack()
+	ss.hangUp()
 	if ss.clean {
 		ss.dev.sub.On = false
 	}

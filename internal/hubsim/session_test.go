@@ -136,7 +136,7 @@ func TestH22Topics(t *testing.T) {
 	publish := []string{
 		"devices/rpi-0002/messages/events/", "devices/rpi-0001/messages/events", "devices/rpi-0001/messages/devicebound/",
 		"devices/rpi-0001/modules/m/messages/events/", "stat/rpi-0001/RESULT", "/" + events, events + "a/b", events + "a=+", events + "#",
-		events + "a=%zz", events + "a=%ff", "$iothub/twin/GET/?$rid=1", "$iothub/methods/res/200/?$rid=1",
+		events + "a=%zz", events + "a=%ff", "$iothub/twin/GET/?$rid=1", "$iothub/methods/POST/x/?$rid=1", "$iothub/methods/res", "$iothub/methods/res/200/?rid=1",
 		"$iothub/twin/PATCH/properties/reported/?$rid=2",
 	}
 	for _, topic := range publish {

@@ -96,6 +96,8 @@ type Sim struct {
 	links   map[*link]struct{}
 	conns   uint64
 
+	lastCall uint64 // number of the last direct method, over all devices
+
 	snapshots uint64 // how many were made for the store
 
 	enrollments   map[string]*enrollment // by fold(id), as the next two

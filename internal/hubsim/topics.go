@@ -8,15 +8,16 @@ const (
 	filterMethods = "$iothub/methods/POST/#"
 	filterTwinRes = "$iothub/twin/res/#"
 	filterDesired = "$iothub/twin/PATCH/properties/desired/#"
+
+	methodPrefix = "$iothub/methods/POST/"
+	answerPrefix = "$iothub/methods/res/"
 )
 
 func d2cPrefix(id string) string { return "devices/" + id + "/messages/events/" }
 func c2dPrefix(id string) string { return "devices/" + id + "/messages/devicebound/" }
 func c2dFilter(id string) string { return c2dPrefix(id) + "#" }
 
-// listedFilter reports whether a device may subscribe to filter (H22). Method
-// and twin filters are granted, and nothing ever comes over them: the stand-in
-// has neither.
+// listedFilter reports whether a device may subscribe to filter (H22).
 func listedFilter(id, filter string) bool {
 	switch filter {
 	case c2dFilter(id), filterMethods, filterTwinRes, filterDesired:
@@ -35,4 +36,15 @@ func d2cBag(id, topic string) (string, bool) {
 	}
 	bag = strings.TrimSuffix(bag, "/")
 	return bag, !strings.Contains(bag, "/")
+}
+
+// requestID reads the "$rid" of what follows "/?" in a topic. It is the
+// device's or the hub's own affair and is not decoded.
+func requestID(query string) (string, bool) {
+	for part := range strings.SplitSeq(query, "&") {
+		if rid, ok := strings.CutPrefix(part, "$rid="); ok {
+			return rid, rid != "" && !strings.ContainsAny(query, "+#\x00")
+		}
+	}
+	return "", false
 }

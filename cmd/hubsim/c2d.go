@@ -44,8 +44,15 @@ func c2dSend(c *client) *cobra.Command {
 	f.StringVar(&m.To, "to", "", "spelling of the `address`, such as /devices/D/messages/deviceBound")
 	f.DurationVar(&m.TTL, "ttl", 0, "time to live, at most 48h (default: that of serve)")
 	f.StringArrayVarP(&properties, "property", "p", nil, "application property `name=value`, \"name=\" or \"name\"; can be repeated")
-	if err := cmd.MarkFlagRequired("device"); err != nil {
-		panic(err) // the flag is a few lines above
+	return required(cmd, "device")
+}
+
+// required makes flags of cmd required.
+func required(cmd *cobra.Command, flags ...string) *cobra.Command {
+	for _, name := range flags {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err) // cmd has no such flag
+		}
 	}
 	return cmd
 }

@@ -89,6 +89,30 @@ func (c *client) act(ctx context.Context, method, path string, body any, done st
 	return err
 }
 
+// answer sends a request and prints the answer: as it comes with --json, else
+// indented.
+func (c *client) answer(ctx context.Context, method, path string, body any) error {
+	data, err := c.do(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		_, err = c.out.Write(data)
+		return err
+	}
+	var text bytes.Buffer
+	if err := json.Indent(&text, data, "", "  "); err != nil {
+		return err
+	}
+	_, err = c.out.Write(text.Bytes())
+	return err
+}
+
+// notJSON words the mistake that a shell makes easy.
+func notJSON(flag, text string) error {
+	return fmt.Errorf("%s %s is no JSON: a text needs its own quotes, as in %s '\"on\"'", flag, text, flag)
+}
+
 // show gets path and prints it: as it comes with --json, else as a table.
 func show[T any](ctx context.Context, c *client, path, header string, row func(T) string) error {
 	data, err := c.do(ctx, http.MethodGet, path, nil)

@@ -180,3 +180,29 @@ func TestVectorsDPS(t *testing.T) {
 		})
 	})
 }
+
+func TestVectorsMethods(t *testing.T) {
+	type vector struct {
+		In struct {
+			Topic, Payload string
+			ResponseStatus int
+		}
+		Out struct{ MethodName, RequestID, ResponseTopic, ResponseBody string }
+	}
+	vectors(t, "methods.json", nil, func(t *testing.T, v vector) {
+		inBubble(t, hubsim.Options{}, func(t *testing.T, c *cloud) {
+			cl := c.connect()
+			cl.subscribe(0, methods)
+			done := c.invoke(hubsim.Call{Method: v.Out.MethodName, Payload: []byte(v.In.Payload)})
+			p := cl.message()
+			_, rid, _ := strings.Cut(p.TopicName, "$rid=")
+			if want := strings.TrimSuffix(v.In.Topic, v.Out.RequestID) + rid; p.TopicName != want || string(p.Payload) != v.In.Payload {
+				t.Errorf("got %v, want %s", p, want)
+			}
+			cl.publish0(strings.TrimSuffix(v.Out.ResponseTopic, v.Out.RequestID)+rid, v.Out.ResponseBody)
+			if got := <-done; got.err != nil || got.Status != v.In.ResponseStatus || string(got.Body) != v.Out.ResponseBody {
+				t.Errorf("got %d %s, %v", got.Status, got.Body, got.err)
+			}
+		})
+	})
+}

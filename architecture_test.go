@@ -53,6 +53,7 @@ var doors = map[string]string{
 	"gopkg.in/yaml.v3":                    "internal/config internal/boards",
 	"github.com/beevik/ntp":               "internal/clock",
 	"github.com/eclipse/paho.mqtt.golang": "internal/hub internal/hubsim test/bench/bare",
+	"github.com/gorilla/websocket":        "internal/hubsim",
 	"periph.io/x/conn/v3":                 "internal/relay test/bench/bare",
 	"github.com/warthog618/go-gpiocdev":   "internal/relay/gpiochip",
 	"periph.io/x/host/v3":                 "internal/relay",

@@ -29,7 +29,7 @@ func faultAdd(c *client) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "add KIND", Short: "Let a kind of fault happen the next times", Args: cobra.ExactArgs(1), ValidArgs: kinds,
 		Long:    "Lets a kind of fault happen the next times. The kinds are:\n\n  " + strings.Join(kinds, "\n  "),
-		Example: "  hubsim fault add refuse-connect --count 10 --code 5\n  hubsim fault add dps-refuse-register --code 429 --delay 10s",
+		Example: "  hubsim fault add refuse-connect --count 10 --code 5\n  hubsim fault add refuse-tcp --transport mqtt --count -1\n  hubsim fault add dps-refuse-register --code 429 --delay 10s",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.Kind = hubsim.FaultKind(args[0])
 			return c.act(cmd.Context(), "POST", "/v1/faults", f, "will happen: %s", args[0])
@@ -38,6 +38,7 @@ func faultAdd(c *client) *cobra.Command {
 	cmd.Flags().StringVarP(&f.Device, "device", "d", "", "only for this device's `id`; for DPS, the registration id")
 	cmd.Flags().IntVar(&f.Count, "count", 1, "how `often`; -1: until it is cleared")
 	cmd.Flags().IntVar(&f.Code, "code", 0, "CONNACK code, HTTP status or DPS error `code`")
+	cmd.Flags().StringVar((*string)(&f.Transport), "transport", "", "only over mqtt, or over websocket, for half-open and refuse-tcp")
 	cmd.Flags().DurationVar(&f.Delay, "delay", 0, "how long, for the kinds that delay; Retry-After, for DPS")
 	return cmd
 }
@@ -46,8 +47,8 @@ func faultList(c *client) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List what is still to go wrong", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return show(cmd.Context(), c, "/v1/faults", "KIND\tDEVICE\tCOUNT\tCODE\tDELAY", func(f hubsim.Fault) string {
-				return fmt.Sprintf("%s\t%s\t%d\t%d\t%v", f.Kind, f.Device, f.Count, f.Code, f.Delay)
+			return show(cmd.Context(), c, "/v1/faults", "KIND\tDEVICE\tOVER\tCOUNT\tCODE\tDELAY", func(f hubsim.Fault) string {
+				return fmt.Sprintf("%s\t%s\t%s\t%d\t%d\t%v", f.Kind, f.Device, f.Transport, f.Count, f.Code, f.Delay)
 			})
 		},
 	}

@@ -29,12 +29,14 @@ func (v *serving) start(ctx context.Context, g *errgroup.Group, sim *hubsim.Sim,
 	if err != nil {
 		return nil, err
 	}
-	lns, err := listen(net.JoinHostPort(v.listen, strconv.Itoa(v.hubPort)), net.JoinHostPort(v.listen, strconv.Itoa(v.dpsPort)), *v.control)
+	at := func(port int) string { return net.JoinHostPort(v.listen, strconv.Itoa(port)) }
+	lns, err := listen(at(v.hubPort), at(v.dpsPort), *v.control, at(v.wsPort))
 	if err != nil {
 		return nil, err
 	}
-	hub, dps, control := lns[0], lns[1], lns[2]
+	hub, dps, control, ws := lns[0], lns[1], lns[2], lns[3]
 	g.Go(func() error { return sim.Serve(ctx, hub, hubTLS) })
+	g.Go(func() error { return sim.ServeWebSocket(ctx, ws, hubTLS) })
 	dpsServer, controlServer := v.server(ctx, sim.DPS()), v.server(ctx, sim.Control())
 	dpsServer.TLSConfig = dpsTLS
 	g.Go(func() error {
@@ -45,10 +47,12 @@ func (v *serving) start(ctx context.Context, g *errgroup.Group, sim *hubsim.Sim,
 	})
 	return &addresses{
 		PID: os.Getpid(), Hubs: v.options.Hosts, ScopeID: v.options.ScopeID,
-		Hub: hub.Addr().String(), DPS: dps.Addr().String(), Control: control.Addr().String(),
-		HubPort: hub.Addr().(*net.TCPAddr).Port, DPSPort: dps.Addr().(*net.TCPAddr).Port,
+		Hub: hub.Addr().String(), DPS: dps.Addr().String(), Control: control.Addr().String(), WebSocket: ws.Addr().String(),
+		HubPort: port(hub), DPSPort: port(dps), WebSocketPort: port(ws),
 	}, nil
 }
+
+func port(ln net.Listener) int { return ln.Addr().(*net.TCPAddr).Port }
 
 // listen opens all addresses or none.
 func listen(addrs ...string) ([]net.Listener, error) {

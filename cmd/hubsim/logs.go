@@ -14,8 +14,8 @@ func loginsCommand(c *client) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "logins", Short: "List every CONNECT and what became of it", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return show(cmd.Context(), c, ofDevice("/v1/logins", device), "TIME\tCONN\tDEVICE\tHUB\tCODE\tCLEAN\tTOKEN UNTIL\tREFUSED\tENDED", func(l hubsim.Login) string {
-				return fmt.Sprintf("%s\t%d\t%s\t%s\t%d\t%t\t%s\t%s\t%s", l.Time.Format(clockTime), l.Conn, plain(l.Device), plain(l.Host), l.Code, l.Clean,
+			return show(cmd.Context(), c, ofDevice("/v1/logins", device), "TIME\tCONN\tOVER\tDEVICE\tHUB\tCODE\tCLEAN\tTOKEN UNTIL\tREFUSED\tENDED", func(l hubsim.Login) string {
+				return fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t%d\t%t\t%s\t%s\t%s", l.Time.Format(clockTime), l.Conn, l.Transport, plain(l.Device), plain(l.Host), l.Code, l.Clean,
 					moment(l.Expiry), plain(l.Why), plain(l.End))
 			})
 		},

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
+	"github.com/gorilla/websocket"
 
 	"tasmota-azd/internal/token"
 )
@@ -88,11 +90,7 @@ func (c *cloud) connect(id string) net.Conn {
 	host, rest, _ := strings.Cut(strings.TrimPrefix(text, "HostName="), ";DeviceId="+id+";SharedAccessKey=")
 	key, err := token.ParseKey(rest)
 	must(c.t, err)
-	pem, err := os.ReadFile(c.at.CAFile)
-	must(c.t, err)
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(pem)
-	conn, err := tls.Dial("tcp", c.at.Hub, &tls.Config{RootCAs: roots, ServerName: host})
+	conn, err := tls.Dial("tcp", c.at.Hub, &tls.Config{RootCAs: c.roots(), ServerName: host})
 	must(c.t, err)
 	c.t.Cleanup(func() { conn.Close() })
 	p := packets.NewControlPacket(packets.Connect).(*packets.ConnectPacket)
@@ -104,6 +102,16 @@ func (c *cloud) connect(id string) net.Conn {
 		c.t.Fatalf("got %v", a)
 	}
 	return conn
+}
+
+// roots are what a device trusts.
+func (c *cloud) roots() *x509.CertPool {
+	c.t.Helper()
+	pem, err := os.ReadFile(c.at.CAFile)
+	must(c.t, err)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	return roots
 }
 
 func read(t *testing.T, conn net.Conn) packets.ControlPacket {
@@ -184,7 +192,8 @@ func TestDriveFaultsAndEnrollments(t *testing.T) {
 	c := serve(t, "--data", "", "--ca-file", filepath.Join(dir, "ca.pem"), "--group-key-file", filepath.Join(dir, "group.key"), "--hub", "localhost", "--hub", "127.0.0.1")
 	c.run("fault", "add", "refuse-connect", "--count", "10", "--code", "5", "--device", "pump")
 	c.run("fault", "add", "dps-refuse-register", "--code", "429", "--delay", "10s")
-	want := "KIND                 DEVICE  COUNT  CODE  DELAY\nrefuse-connect       pump    10     5     0s\ndps-refuse-register          1      429   10s\n"
+	c.run("fault", "add", "refuse-tcp", "--transport", "mqtt", "--count", "-1")
+	want := "KIND                 DEVICE  OVER  COUNT  CODE  DELAY\nrefuse-connect       pump          10     5     0s\ndps-refuse-register                1      429   10s\nrefuse-tcp                   mqtt  -1     0     0s\n"
 	if got := c.run("fault", "list"); got != want {
 		t.Errorf("fault list:\n%s", got)
 	}
@@ -257,6 +266,19 @@ func TestMonitorEvents(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Errorf("Ctrl-C: %v", err)
+	}
+	must(t, c.stop())
+}
+
+// TestWebSocket: devices get in by the second door, too.
+func TestWebSocket(t *testing.T) {
+	c := serve(t, "--data", filepath.Join(t.TempDir(), "data"))
+	d := websocket.Dialer{Subprotocols: []string{"mqtt"}, TLSClientConfig: &tls.Config{RootCAs: c.roots()}}
+	ws, _, err := d.DialContext(t.Context(), fmt.Sprintf("wss://localhost:%d/$iothub/websocket", c.at.WebSocketPort), nil)
+	must(t, err)
+	defer ws.Close()
+	if ws.Subprotocol() != "mqtt" || !strings.HasSuffix(c.at.WebSocket, fmt.Sprint(":", c.at.WebSocketPort)) {
+		t.Errorf("subprotocol %q at %s", ws.Subprotocol(), c.at.WebSocket)
 	}
 	must(t, c.stop())
 }

@@ -11,16 +11,18 @@ import (
 
 // addresses are where a stand-in can be reached. They are the ready file.
 type addresses struct {
-	PID          int      `json:"pid"`
-	Hubs         []string `json:"hubs"`
-	Hub          string   `json:"hub"`     // host:port of the hubs' listener
-	DPS          string   `json:"dps"`     // host:port
-	Control      string   `json:"control"` // host:port
-	HubPort      int      `json:"hubPort"`
-	DPSPort      int      `json:"dpsPort"`
-	ScopeID      string   `json:"scopeId"`
-	CAFile       string   `json:"caFile,omitempty"`
-	GroupKeyFile string   `json:"groupKeyFile,omitempty"`
+	PID           int      `json:"pid"`
+	Hubs          []string `json:"hubs"`
+	Hub           string   `json:"hub"`       // host:port of the hubs' listener
+	WebSocket     string   `json:"webSocket"` // host:port of the one for MQTT over WebSocket
+	DPS           string   `json:"dps"`       // host:port
+	Control       string   `json:"control"`   // host:port
+	HubPort       int      `json:"hubPort"`
+	WebSocketPort int      `json:"webSocketPort"`
+	DPSPort       int      `json:"dpsPort"`
+	ScopeID       string   `json:"scopeId"`
+	CAFile        string   `json:"caFile,omitempty"`
+	GroupKeyFile  string   `json:"groupKeyFile,omitempty"`
 }
 
 // announce tells people and, if there is a ready file, programs where all is.
@@ -30,8 +32,8 @@ func (a *addresses) announce(w io.Writer, ready string) error {
 			return err
 		}
 	}
-	text := fmt.Sprintf("hub        %s, for %s\nDPS        https://%s, id scope %s\ncontrol    http://%s\n",
-		a.Hub, strings.Join(a.Hubs, " and "), a.DPS, a.ScopeID, a.Control)
+	text := fmt.Sprintf("hub        %s, for %s\nWebSocket  wss://%s/$iothub/websocket\nDPS        https://%s, id scope %s\ncontrol    http://%s\n",
+		a.Hub, strings.Join(a.Hubs, " and "), a.WebSocket, a.DPS, a.ScopeID, a.Control)
 	if a.CAFile != "" {
 		text += "CA         " + a.CAFile + "\n"
 	}

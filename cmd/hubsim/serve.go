@@ -23,6 +23,7 @@ type serving struct {
 	listen   string
 	hubPort  int
 	dpsPort  int
+	wsPort   int
 	control  *string
 	data     string
 	caFile   string
@@ -39,12 +40,16 @@ func serveCommand(control *string) *cobra.Command {
 		Short: "Run the hub and the provisioning service until Ctrl-C",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f := cmd.Flags(); f.Changed("hub-port") && !f.Changed("websocket-port") {
+				v.wsPort = 0
+			}
 			return v.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&v.listen, "listen", "127.0.0.1", "`address` for devices; 0.0.0.0 lets other machines in")
 	f.IntVar(&v.hubPort, "hub-port", 8883, "`port` of the hubs (MQTT over TLS); 0 takes a free one")
+	f.IntVar(&v.wsPort, "websocket-port", 4443, "`port` of the hubs for MQTT over WebSocket; 0, and the default next to another --hub-port, takes a free one")
 	f.IntVar(&v.dpsPort, "dps-port", 8443, "`port` of the provisioning service (HTTPS); 0 takes a free one")
 	f.StringArrayVar(&v.options.Hosts, "hub", []string{"localhost"}, "`name` of a hub, a host name or IP address; can be repeated")
 	f.StringVar(&v.data, "data", "hubsim-data", "`directory` that keeps CA, devices, queues and events; empty keeps nothing")

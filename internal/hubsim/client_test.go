@@ -75,17 +75,19 @@ func (c *cloud) dialSilently() *client {
 // dial opens a connection without a word.
 func (c *cloud) dial() *client {
 	cl := c.dialSilently()
-	go func() {
-		defer close(cl.in)
-		for {
-			p, err := packets.ReadPacket(cl.conn)
-			if err != nil {
-				return
-			}
-			cl.in <- p
-		}
-	}()
+	go cl.read()
 	return cl
+}
+
+func (cl *client) read() {
+	defer close(cl.in)
+	for {
+		p, err := packets.ReadPacket(cl.conn)
+		if err != nil {
+			return
+		}
+		cl.in <- p
+	}
 }
 
 // hello is an honest CONNECT of rpi-0001 with a token for an hour.

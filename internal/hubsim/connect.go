@@ -23,6 +23,7 @@ type Login struct {
 	Seq        uint64    `json:"seq"`
 	Time       time.Time `json:"time"` // by the local clock
 	Conn       uint64    `json:"conn"` // number of the connection
+	Transport  Transport `json:"transport"`
 	Device     string    `json:"deviceId"`
 	Host       string    `json:"host"` // the hub in the username
 	Code       int       `json:"code"` // of the CONNACK; -1: closed or left without one
@@ -45,20 +46,9 @@ func (s *Sim) Logins() []Login {
 }
 
 // ServeConn speaks MQTT with one device until the connection ends, and closes
-// it. Serve does the same for a listener, with TLS.
-func (s *Sim) ServeConn(conn net.Conn) {
-	if _, ok := s.faults.take(HalfOpen, ""); ok {
-		s.hold(conn)
-		return
-	}
-	l, ok := s.admit(conn)
-	if !ok {
-		conn.Close()
-		return
-	}
-	defer s.release(l)
-	s.serve(l)
-}
+// it. If it is a *tls.Conn, its client certificate counts. Serve does the same
+// for a listener.
+func (s *Sim) ServeConn(conn net.Conn) { s.door(MQTT, conn, s.serve) }
 
 func (s *Sim) serve(l *link) {
 	if ss := s.connect(l); ss != nil {
@@ -82,7 +72,7 @@ func (s *Sim) connect(l *link) *session {
 	l.device.Store(&c.ClientIdentifier)
 	a := attempt{sim: s, link: l, packet: c}
 	a.login = Login{
-		Time: time.Now(), Conn: l.id, Device: c.ClientIdentifier, Code: -1,
+		Time: time.Now(), Conn: l.id, Transport: l.transport, Device: c.ClientIdentifier, Code: -1,
 		Clean: c.CleanSession, KeepAlive: int(c.Keepalive), Will: c.WillFlag,
 	}
 	ss, code, err := a.judge()

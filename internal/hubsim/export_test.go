@@ -1,5 +1,11 @@
 package hubsim
 
+import (
+	"net"
+
+	"github.com/gorilla/websocket"
+)
+
 var (
 	EncodeBag = encodeBag
 	DecodeBag = decodeBag
@@ -12,3 +18,6 @@ func (s *Sim) SetLastPacketID(device string, id uint16) {
 	defer s.mu.Unlock()
 	s.devices[device].session.lastID = id
 }
+
+// WebSocketConn is the device's end of a WebSocket as a stream of bytes.
+func WebSocketConn(ws *websocket.Conn) net.Conn { return &webSocketConn{Conn: ws.NetConn(), ws: ws} }

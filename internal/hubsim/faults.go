@@ -21,6 +21,9 @@ const (
 	IgnoreConnect FaultKind = "ignore-connect"
 	// HalfOpen accepts a connection and never answers, not even TLS (T03).
 	HalfOpen FaultKind = "half-open"
+	// RefuseTCP resets a connection that was just accepted, before TLS: with
+	// Fault.Transport, a port that a firewall closes (T03).
+	RefuseTCP FaultKind = "refuse-tcp"
 	// DropPuback stores a QoS 1 publish and sends no PUBACK (H26).
 	DropPuback FaultKind = "drop-puback"
 	// DelayPuback holds the PUBACK, and those after it, for Fault.Delay (H26).
@@ -49,7 +52,7 @@ const (
 
 // FaultKinds lists all faults.
 var FaultKinds = []FaultKind{
-	RefuseConnect, DelayConnack, IgnoreConnect, HalfOpen, DropPuback, DelayPuback, SubackFailure, Delay,
+	RefuseConnect, DelayConnack, IgnoreConnect, HalfOpen, RefuseTCP, DropPuback, DelayPuback, SubackFailure, Delay,
 	CutC2D, CutD2C, UnknownRoot, WrongName, RefuseRegister, RefusePoll, FailRegister,
 }
 
@@ -58,11 +61,12 @@ const Always = -1
 
 // A Fault is something that goes wrong Count times. The zero Count is 1.
 type Fault struct {
-	Kind   FaultKind
-	Device string // the device, or for DPS the registration id; empty: any
-	Count  int
-	Code   int
-	Delay  time.Duration
+	Kind      FaultKind
+	Device    string // the device, or for DPS the registration id; empty: any
+	Count     int
+	Code      int
+	Delay     time.Duration
+	Transport Transport // where HalfOpen and RefuseTCP happen; empty: anywhere
 }
 
 type faultTable struct {
@@ -111,7 +115,9 @@ func (f Fault) check() error {
 		codes = f.Code >= 400000 && f.Code <= 599999
 	}
 	late := f.Kind != Delay && f.Kind != DelayConnack && f.Kind != DelayPuback || f.Delay > 0
-	if !known || !codes || !late || f.Count < Always || f.Delay < 0 {
+	early := f.Kind == HalfOpen || f.Kind == RefuseTCP
+	where := f.Transport == "" || early && (f.Transport == MQTT || f.Transport == WebSocket)
+	if !known || !codes || !late || !where || f.Count < Always || f.Delay < 0 {
 		return fmt.Errorf("%w: fault %+v", ErrInvalid, f)
 	}
 	return nil
@@ -120,10 +126,21 @@ func (f Fault) check() error {
 // take reports whether a fault of this kind is due for a device, and counts
 // it.
 func (t *faultTable) take(kind FaultKind, device string) (Fault, bool) {
+	return t.takeIf(func(f Fault) bool { return f.Kind == kind && (f.Device == "" || f.Device == device) })
+}
+
+// takeAt is take for a connection of which no more is known than the transport.
+func (t *faultTable) takeAt(kind FaultKind, at Transport) (Fault, bool) {
+	return t.takeIf(func(f Fault) bool {
+		return f.Kind == kind && f.Device == "" && (f.Transport == "" || f.Transport == at)
+	})
+}
+
+func (t *faultTable) takeIf(due func(Fault) bool) (Fault, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, f := range t.faults {
-		if f.Kind != kind || f.Device != "" && f.Device != device {
+		if !due(f) {
 			continue
 		}
 		if f.Count > 0 {

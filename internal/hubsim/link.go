@@ -3,6 +3,7 @@ package hubsim
 import (
 	"bufio"
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +31,11 @@ type link struct {
 	conn  net.Conn
 	id    uint64
 	trace *ring[Packet]
-	buf   *bufio.Reader // made at the first read
+
+	transport Transport
+	peer      []*x509.Certificate // what the device has shown in TLS, its own first
+
+	buf *bufio.Reader // made at the first read
 
 	device atomic.Pointer[string] // named in the trace, once known
 	frozen atomic.Bool            // nothing comes in, nothing goes out, and nobody is told
@@ -72,7 +77,7 @@ func (l *link) Read(p []byte) (int, error) {
 func (l *link) drain() {
 	l.frozen.Store(true)
 	l.conn.SetReadDeadline(time.Time{})
-	io.Copy(io.Discard, l.conn)
+	io.Copy(io.Discard, bare(l.conn)) // a WebSocket would not read on after a deadline
 }
 
 // read returns the next packet. Its size is judged before any memory is given
@@ -189,15 +194,5 @@ func (l *link) cut(p packets.ControlPacket) {
 	l.reset()
 }
 
-// reset ends the connection without a farewell: over TCP with RST, and under
-// TLS without its close alert.
-func (l *link) reset() {
-	conn := l.conn
-	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = t.NetConn()
-	}
-	if t, ok := conn.(*net.TCPConn); ok {
-		t.SetLinger(0)
-	}
-	conn.Close()
-}
+// reset ends the connection without a farewell.
+func (l *link) reset() { reset(l.conn) }

@@ -142,13 +142,13 @@ func (s *Sim) Close() {
 			s.end(d.session, errClosing)
 		}
 	}
-	links := make([]*link, 0, len(s.links))
+	conns := make([]net.Conn, 0, len(s.links))
 	for l := range s.links {
-		links = append(links, l)
+		conns = append(conns, l.conn)
 	}
 	s.mu.Unlock()
-	for _, l := range links {
-		l.conn.Close()
+	for _, c := range conns {
+		c.Close()
 	}
 	s.running.Wait()
 	s.events.close()

@@ -4,11 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
-	"time"
 )
-
-// handshakeTimeout is how long a device may take for TLS.
-const handshakeTimeout = 20 * time.Second
 
 // TLSConfig returns what a hub shows: TLS 1.2 or later (H01) and a certificate
 // of ca for all hubs, unless a fault asks for a wrong one (T03).
@@ -52,49 +48,5 @@ func (s *Sim) DPSConfig(ca *CA) (*tls.Config, error) {
 // Serve admits devices over TLS until ctx ends, and then closes ln. It returns
 // nil if it was ctx that ended it. The connections live on until Close.
 func (s *Sim) Serve(ctx context.Context, ln net.Listener, config *tls.Config) error {
-	stop := context.AfterFunc(ctx, func() { ln.Close() })
-	defer stop()
-	for {
-		conn, err := ln.Accept()
-		switch {
-		case err == nil:
-			go s.serveTLS(conn, config)
-		case ctx.Err() != nil:
-			return nil
-		default:
-			return err
-		}
-	}
-}
-
-func (s *Sim) serveTLS(raw net.Conn, config *tls.Config) {
-	if _, ok := s.faults.take(HalfOpen, ""); ok {
-		s.hold(raw)
-		return
-	}
-	conn := tls.Server(raw, config)
-	l, ok := s.admit(conn)
-	if !ok {
-		raw.Close()
-		return
-	}
-	defer s.release(l)
-	conn.SetDeadline(time.Now().Add(handshakeTimeout))
-	if err := conn.Handshake(); err != nil {
-		s.log.Warn("TLS handshake failed", "conn", l.id, "peer", raw.RemoteAddr().String(), "err", err)
-		return
-	}
-	conn.SetDeadline(time.Time{})
-	s.serve(l)
-}
-
-// hold accepts a connection and never answers.
-func (s *Sim) hold(conn net.Conn) {
-	l, ok := s.admit(conn)
-	if !ok {
-		conn.Close()
-		return
-	}
-	defer s.release(l)
-	l.drain()
+	return s.accept(ctx, ln, config, s.ServeConn)
 }

@@ -27,6 +27,11 @@ type listening struct {
 
 func listen(t *testing.T) listening {
 	t.Helper()
+	return listenOn(t, (*hubsim.Sim).Serve)
+}
+
+func listenOn(t *testing.T, serve func(*hubsim.Sim, context.Context, net.Listener, *tls.Config) error) listening {
+	t.Helper()
 	s := hubsim.New(hubsim.Options{Hosts: []string{"localhost", "127.0.0.1"}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	must(t, s.AddDevice(hubsim.Device{ID: dev, Key: key(t, keyText)}))
 	ca, err := hubsim.NewCA(time.Now())
@@ -37,7 +42,7 @@ func listen(t *testing.T) listening {
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx, ln, config) }()
+	go func() { served <- serve(s, ctx, ln, config) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-served; err != nil {

@@ -171,23 +171,24 @@ func (d *duration) UnmarshalText(text []byte) error {
 }
 
 type faultJSON struct {
-	Kind   FaultKind `json:"kind"`
-	Device string    `json:"deviceId,omitempty"`
-	Count  int       `json:"count,omitempty"`
-	Code   int       `json:"code,omitempty"`
-	Delay  duration  `json:"delay,omitzero"`
+	Kind      FaultKind `json:"kind"`
+	Device    string    `json:"deviceId,omitempty"`
+	Count     int       `json:"count,omitempty"`
+	Code      int       `json:"code,omitempty"`
+	Delay     duration  `json:"delay,omitzero"`
+	Transport Transport `json:"transport,omitempty"`
 }
 
 // MarshalJSON writes a fault as the control API takes it.
 func (f Fault) MarshalJSON() ([]byte, error) {
-	return json.Marshal(faultJSON{f.Kind, f.Device, f.Count, f.Code, duration(f.Delay)})
+	return json.Marshal(faultJSON{f.Kind, f.Device, f.Count, f.Code, duration(f.Delay), f.Transport})
 }
 
 // UnmarshalJSON reads a fault; unknown members are mistakes.
 func (f *Fault) UnmarshalJSON(data []byte) error {
 	var in faultJSON
 	err := strict(data, &in)
-	*f = Fault{in.Kind, in.Device, in.Count, in.Code, time.Duration(in.Delay)}
+	*f = Fault{in.Kind, in.Device, in.Count, in.Code, time.Duration(in.Delay), in.Transport}
 	return err
 }
 

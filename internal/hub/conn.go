@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
 	"sync/atomic"
@@ -63,11 +62,11 @@ func (c *conn) report(err error) error {
 	return err
 }
 
-// Close closes the connection. TLS says goodbye only if it is to be polite: on a
-// dead link that takes five seconds.
+// Close closes the connection. TLS and WebSocket say goodbye only if it is to be
+// polite: on a dead link that takes five seconds.
 func (c *conn) Close() error {
 	c.closed.Store(true)
-	if t, ok := c.Conn.(*tls.Conn); ok && !c.polite.Load() {
+	if t, ok := c.Conn.(netConner); ok && !c.polite.Load() {
 		return t.NetConn().Close()
 	}
 	return c.Conn.Close()

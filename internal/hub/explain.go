@@ -41,6 +41,14 @@ func (e *Error) Error() string { return e.words }
 // Unwrap returns the error underneath, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
+// Network reports whether the network is to blame, which may let another Way
+// pass: not a name that is not found, nor a certificate that is not trusted, nor
+// a hub that refuses.
+func (e *Error) Network() bool {
+	_, judged := errors.AsType[*tls.CertificateVerificationError](e.cause)
+	return e.Kind == Unreachable || e.Kind == Untrusted && !judged
+}
+
 // Why a session ends that the other side did not end.
 var (
 	errTokenDue = errors.New("the token is nearly used up")
@@ -120,8 +128,12 @@ func connackError(id Identity, code byte, err error) *Error {
 	e := &Error{Kind: Refused, Code: code, cause: err}
 	switch code {
 	case 4, 5:
-		e.words = fmt.Sprintf("the hub does not let device %q in (CONNACK %d): the key is wrong, the device is unknown or disabled there, "+
-			"the clock is off by minutes, or the hub's daily quota is used up", id.DeviceID, code)
+		why := "the key is wrong, the device is unknown or disabled there, the clock is off by minutes, or the hub's daily quota is used up"
+		if !id.Certificate.IsZero() {
+			why = fmt.Sprintf("its certificate %q is not the one that the hub knows it by, the device is unknown or disabled there, "+
+				"or the hub's daily quota is used up", clip(id.Certificate.Name(), 128))
+		}
+		e.words = fmt.Sprintf("the hub does not let device %q in (CONNACK %d): %s", id.DeviceID, code, why)
 	case 3:
 		e.words = "the hub is not available at the moment (CONNACK 3)"
 	case 2:
@@ -142,10 +154,25 @@ func silentError(id Identity, question string, err error) *Error {
 	case isClosed(err):
 		e.words = fmt.Sprintf("the hub closed the connection instead of answering %s: device %q may be disabled there, "+
 			"or the hub's daily quota used up", question, id.DeviceID)
+	case isAlert(err) && !id.Certificate.IsZero():
+		e.words = fmt.Sprintf("the hub does not accept the certificate %q in TLS: %s", clip(id.Certificate.Name(), 128), plain(err))
 	default:
 		e.words = fmt.Sprintf("the link was lost before the hub answered %s: %s", question, plain(err))
 	}
 	return e
+}
+
+// isAlert reports whether the other side ended TLS. With TLS 1.3 it judges the
+// certificate of the device when the handshake is over for this side.
+func isAlert(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error"
+}
+
+// webError is for an answer to the request for a WebSocket that is none.
+func webError(host string, port, status int) *Error {
+	return &Error{Kind: Unreachable, words: fmt.Sprintf("%s does not open a WebSocket for MQTT on port %d (HTTP %d): "+
+		"is the name of the hub right, or does a proxy answer instead of it?", host, port, status)}
 }
 
 // lostError is for a session that ended.

@@ -22,8 +22,11 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"net/http"
+	"net/url"
 	"time"
 
+	"tasmota-azd/internal/certificate"
 	"tasmota-azd/internal/token"
 )
 
@@ -34,7 +37,12 @@ type Options struct {
 	// to connect, may take its time, and its error counts as a failed attempt.
 	Identify func(context.Context, Trouble) (Identity, error)
 
-	Port       int           // default 8883
+	// Accepted is told of each login that the hub accepts, with the Way that was
+	// taken, which is never a Trial. It must not block.
+	Accepted func(Identity)
+
+	Port       int           // of MQTT over TLS, default 8883
+	WebPort    int           // of the WebSocket, default 443
 	TokenTTL   time.Duration // life of a token, default 1 h; a new one is used after 75 to 85 % of it
 	KeepAlive  time.Duration // default 60 s; whole seconds from 1 to 1177 (contract, section 1.5)
 	ClientType string        // DeviceClientType, free text for the hub's diagnostics
@@ -45,9 +53,13 @@ type Options struct {
 	// Will makes the message that the hub publishes if the link dies.
 	Will func(deviceID string) Telemetry
 
-	// Dial opens the connection to the hub, TLS included. A test puts a hub in
-	// memory here. The default resolves the name and connects with TLS 1.2 or
-	// later.
+	// Proxy names the HTTP proxy for a WebSocket, or nil. The default asks the
+	// environment (HTTPS_PROXY, NO_PROXY).
+	Proxy func(*http.Request) (*url.URL, error)
+
+	// Dial opens the connection to the hub, TLS and WebSocket included. A test
+	// puts a hub in memory here. The default resolves the name and connects with
+	// TLS 1.2 or later.
 	Dial func(ctx context.Context, host string, port int) (net.Conn, error)
 
 	Log *slog.Logger // default: nothing is logged
@@ -65,6 +77,9 @@ func New(o Options) *Client {
 	if o.Port == 0 {
 		o.Port = 8883
 	}
+	if o.WebPort == 0 {
+		o.WebPort = webPort
+	}
 	if o.TokenTTL == 0 {
 		o.TokenTTL = time.Hour
 	}
@@ -78,8 +93,11 @@ func New(o Options) *Client {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Dial == nil {
-		o.Dial = tlsDialer(o.Roots, o.Now)
+	if o.Proxy == nil {
+		o.Proxy = http.ProxyFromEnvironment
+	}
+	if o.Accepted == nil {
+		o.Accepted = func(Identity) {}
 	}
 	return &Client{opts: o, out: newOutbox(), chance: rand.Float64}
 }
@@ -130,7 +148,13 @@ func clip(s string, most int) string {
 type Identity struct {
 	Host     string // full name of the hub, such as "contoso.azure-devices.net"
 	DeviceID string
-	Key      token.Key
+	Gateway  string // IoT Edge gateway to connect to in the hub's place, empty without one
+	Way      Way
+
+	Key token.Key // signs a token for each login; not used with a Certificate
+	// Certificate signs in by TLS. Its session has no token to renew, and ends in
+	// good order soon after Identify comes with another one.
+	Certificate certificate.Certificate
 }
 
 // Trouble says how connecting has gone since the last session that stood.

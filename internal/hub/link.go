@@ -23,6 +23,8 @@ const (
 	quietWithin = 5 * time.Second // for paho's goroutines to end once the connection is closed
 
 	renewFrom, renewTo = 0.75, 0.85 // of the life of a token, at random: a fleet must not renew in step
+	// lookEvery is how often a session with a certificate looks for a new one.
+	lookEvery = time.Hour
 )
 
 // A link is one connection to the hub, from CONNECT to its end. paho's client is
@@ -34,7 +36,7 @@ type link struct {
 	client mqtt.Client
 	conn   *conn
 	in     *inbox
-	due    time.Time // when its token is to be renewed
+	due    time.Time // when its token is to be renewed, or a new certificate looked for
 
 	ctx  context.Context // ends when the link is lost or closed; its cause says why
 	lose context.CancelCauseFunc
@@ -52,10 +54,11 @@ type link struct {
 func (c *Client) connect(ctx context.Context, id Identity) (*link, error) {
 	within, cancel := context.WithTimeoutCause(ctx, connectWithin, errTimeout)
 	defer cancel()
-	raw, err := c.opts.Dial(within, id.Host, c.opts.Port)
+	raw, way, err := c.dial(within, id)
 	if err != nil {
-		return nil, c.dialError(id, err)
+		return nil, c.dialError(id, way, err)
 	}
+	id.Way = way
 	l := c.newLink(context.WithoutCancel(ctx), id, raw)
 	if err := l.login(within); err != nil {
 		l.close(false)
@@ -65,11 +68,11 @@ func (c *Client) connect(ctx context.Context, id Identity) (*link, error) {
 	return l, nil
 }
 
-func (c *Client) dialError(id Identity, err error) error {
+func (c *Client) dialError(id Identity, way Way, err error) error {
 	if e, ok := err.(*Error); ok {
 		return e
 	}
-	return networkError(id.Host, c.opts.Port, err)
+	return networkError(id.target(), c.port(way), err)
 }
 
 func (c *Client) newLink(ctx context.Context, id Identity, raw net.Conn) *link {
@@ -90,8 +93,12 @@ func (c *Client) newLink(ctx context.Context, id Identity, raw net.Conn) *link {
 
 // sign makes the token for a login at this moment, and settles when it is to be
 // renewed. An expiry is a whole second, which matters for the short tokens of
-// tests.
+// tests. With a certificate there is no token (contract, section 8.1).
 func (c *Client) sign(l *link) string {
+	if !l.id.Certificate.IsZero() {
+		l.due = time.Now().Add(lookEvery)
+		return ""
+	}
 	now := c.opts.Now()
 	expiry := now.Add(c.opts.TokenTTL).Truncate(time.Second)
 	life := float64(expiry.Sub(now))

@@ -45,21 +45,36 @@ func (r *run) begin(l *link) {
 	renewal := !r.parted.IsZero()
 	switch {
 	case renewal:
-		r.opts.Log.Info("token renewed", "gap_ms", time.Since(r.parted).Milliseconds())
+		r.opts.Log.Info(l.renewed(), "gap_ms", time.Since(r.parted).Milliseconds())
 	case r.short < pushedOut || powerOfTwo(r.trouble.Failures): // else it will not last
 		r.opts.Log.Info("connected", r.account(l)...)
 	}
 	r.parted = time.Time{}
+	r.opts.Accepted(l.id)
 	r.out.open()
 	r.untold.add(Connected{
-		Host: l.id.Host, Port: r.opts.Port, DeviceID: l.id.DeviceID,
+		Host: l.id.Host, Port: r.port(l.id.Way), DeviceID: l.id.DeviceID,
 		User: l.user, KeepAlive: r.opts.KeepAlive, Renewal: renewal,
 	})
+}
+
+// renewed says what a renewal was good for.
+func (l *link) renewed() string {
+	if l.id.Certificate.IsZero() {
+		return "token renewed"
+	}
+	return "connected anew with the new certificate"
 }
 
 // account says to whom the device is connected, and what it took.
 func (r *run) account(l *link) []any {
 	attrs := []any{"host", l.id.Host, "device", l.id.DeviceID}
+	if l.id.Gateway != "" {
+		attrs = append(attrs, "gateway", l.id.Gateway)
+	}
+	if l.id.Way == WebSocket {
+		attrs = append(attrs, "transport", "websocket")
+	}
 	if n := r.trouble.Failures; n > 0 {
 		attrs = append(attrs, "failures", n, "down", time.Since(r.trouble.Since).Round(time.Second))
 	}

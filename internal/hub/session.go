@@ -75,6 +75,10 @@ func (r *run) serve(ctx context.Context, l *link) error {
 		case <-l.in.came:
 			continue
 		case <-renew.C:
+			if !r.outdated(ctx, l) {
+				renew.Reset(lookEvery)
+				continue
+			}
 			err = errTokenDue
 		case <-l.ctx.Done():
 			err = context.Cause(l.ctx)
@@ -86,6 +90,16 @@ func (r *run) serve(ctx context.Context, l *link) error {
 		}
 		return err
 	}
+}
+
+// outdated reports whether a session is to be renewed whose time has come. With a
+// token it always is, with a certificate only if there is another one now.
+func (r *run) outdated(ctx context.Context, l *link) bool {
+	if l.id.Certificate.IsZero() {
+		return true
+	}
+	id, err := r.opts.Identify(ctx, Trouble{})
+	return err == nil && !id.Certificate.Equal(l.id.Certificate)
 }
 
 // take returns the next message that can be read, or nil. One that cannot be

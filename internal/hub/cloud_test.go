@@ -121,6 +121,7 @@ type device struct {
 	t      *testing.T
 	stop   func() // ends Run and waits for it
 	handle func(hub.Message)
+	method func(hub.Method)
 	events chan hub.Event
 
 	mu   sync.Mutex
@@ -134,6 +135,7 @@ type setup struct {
 	sim     hubsim.Options
 	chance  float64                    // default 0.5: renewal at 80 %
 	handle  func(*device, hub.Message) // default: answer, then acknowledge
+	method  func(*device, hub.Method)  // default: none comes
 	deaf    bool                       // nobody takes events
 	manual  bool                       // the test calls run itself
 }
@@ -194,6 +196,7 @@ func newDevice(t *testing.T, c *cloud, s setup) *device {
 	if s.handle != nil {
 		d.handle = func(m hub.Message) { s.handle(d, m) }
 	}
+	d.method = func(m hub.Method) { s.method(d, m) }
 	if !s.deaf {
 		loopCtx, stopLoop := context.WithCancel(context.Background())
 		t.Cleanup(stopLoop)
@@ -225,8 +228,11 @@ func (d *device) loop(ctx context.Context) {
 			d.mu.Lock()
 			d.seen = append(d.seen, ev)
 			d.mu.Unlock()
-			if m, ok := ev.(hub.Message); ok {
-				d.handle(m)
+			switch ev := ev.(type) {
+			case hub.Message:
+				d.handle(ev)
+			case hub.Method:
+				d.method(ev)
 			}
 		}
 	}
@@ -273,6 +279,8 @@ func (d *device) history() []string {
 			all = append(all, short("disconnected", ev.Renewal))
 		case hub.Message:
 			all = append(all, string(ev.Body))
+		case hub.Method:
+			all = append(all, ev.Name)
 		}
 	}
 	return all

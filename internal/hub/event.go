@@ -14,7 +14,7 @@ type Telemetry struct {
 	Perishable    bool   // worth nothing later: dropped while no session stands
 }
 
-// An Event is what Run tells: Connected, Disconnected, or a Message.
+// An Event is what Run tells: Connected, Disconnected, a Message or a Method.
 type Event interface{ event() }
 
 // Connected says that a session stands: the hub has accepted the device and its

@@ -9,6 +9,9 @@ var (
 	Encode   = encode
 	Inbound  = inboundPrefix
 	Outbound = outboundPrefix
+
+	DecodeMethod = decodeMethod
+	AnswerTopic  = answerTopic
 )
 
 // CheckFrames reads packets in chunks as they come from the network.

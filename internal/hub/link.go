@@ -30,13 +30,15 @@ const (
 // A link is one connection to the hub, from CONNECT to its end. paho's client is
 // not made to be used twice, so each link has its own.
 type link struct {
-	id     Identity
-	user   string
-	prefix string // of inbound topics
-	client mqtt.Client
-	conn   *conn
-	in     *inbox
-	due    time.Time // when its token is to be renewed, or a new certificate looked for
+	id      Identity
+	user    string
+	prefix  string // of inbound topics
+	client  mqtt.Client
+	conn    *conn
+	in      *inbox
+	express *express
+	calls   *calls
+	due     time.Time // when its token is to be renewed, or a new certificate looked for
 
 	ctx  context.Context // ends when the link is lost or closed; its cause says why
 	lose context.CancelCauseFunc
@@ -81,6 +83,8 @@ func (c *Client) newLink(ctx context.Context, id Identity, raw net.Conn) *link {
 		user:    username(id.Host, id.DeviceID, c.opts.ClientType),
 		prefix:  inboundPrefix(id.DeviceID),
 		in:      newInbox(),
+		express: newExpress(),
+		calls:   newCalls(),
 		parting: make(chan struct{}),
 		drained: make(chan struct{}),
 	}
@@ -125,11 +129,7 @@ func (c *Client) mqttOptions(l *link) *mqtt.ClientOptions {
 	o.SetWriteTimeout(handWithin)
 	o.SetOrderMatters(true)
 	o.SetAutoAckDisabled(true)
-	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
-		if n := l.in.put(m); n > 0 && powerOfTwo(n) {
-			c.opts.Log.Warn("messages arrive faster than they are dealt with and are dropped; the hub delivers them again", "dropped", n)
-		}
-	})
+	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { c.arrived(l, m) })
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
 		if strings.Contains(err.Error(), "pingresp") {
 			err = errNoPing
@@ -141,6 +141,18 @@ func (c *Client) mqttOptions(l *link) *mqtt.ClientOptions {
 		o.SetBinaryWill(encode(outboundPrefix(l.id.DeviceID), will), will.Body, 1, false)
 	}
 	return o
+}
+
+// arrived puts a packet from the hub where it is worked off. It runs on paho's
+// goroutine and must not block.
+func (c *Client) arrived(l *link, m mqtt.Message) {
+	if strings.HasPrefix(m.Topic(), methodPrefix) {
+		c.method(l, m.Topic(), m.Payload())
+		return
+	}
+	if n := l.in.put(m); n > 0 && powerOfTwo(n) {
+		c.opts.Log.Warn("messages arrive faster than they are dealt with and are dropped; the hub delivers them again", "dropped", n)
+	}
 }
 
 // login sends CONNECT and SUBSCRIBE and waits for the answers.
@@ -160,12 +172,13 @@ func (l *link) login(ctx context.Context) error {
 	return l.subscribe(ctx)
 }
 
-// subscribe asks for the device's messages. The hub remembers an earlier
-// subscription, but a device that never had one needs it, and so does one that
-// was deleted and created again.
+// subscribe asks for the device's messages, for calls of methods and for what its
+// twin has to say, in one packet. The hub remembers an earlier subscription to messages, but a device that
+// never had one needs it, and so does one that was deleted and created again. All
+// others end with the connection (contract, section 1.6).
 func (l *link) subscribe(ctx context.Context) error {
-	filter := l.prefix + "#"
-	t := l.client.Subscribe(filter, 1, nil).(*mqtt.SubscribeToken)
+	filters := map[string]byte{l.prefix + "#": 1, methodPrefix + "#": 0, twinPrefix + "#": 0, desiredPrefix + "#": 0}
+	t := l.client.SubscribeMultiple(filters, nil).(*mqtt.SubscribeToken)
 	select {
 	case <-t.Done():
 	case <-l.ctx.Done():
@@ -174,8 +187,10 @@ func (l *link) subscribe(ctx context.Context) error {
 	if err := l.why(ctx, t.Error()); err != nil {
 		return silentError(l.id, "SUBSCRIBE", err)
 	}
-	if qos, ok := t.Result()[filter]; !ok || qos > 1 {
-		return &Error{Kind: Refused, words: "the hub refused the subscription to messages for the device"}
+	for filter := range filters {
+		if qos, ok := t.Result()[filter]; !ok || qos > 1 {
+			return &Error{Kind: Refused, words: "the hub refused the subscription to " + filter}
+		}
 	}
 	return nil
 }

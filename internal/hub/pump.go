@@ -11,8 +11,8 @@ import (
 // throttles is slow (contract, section 3.6), one that is gone says nothing.
 const pubackWithin = 30 * time.Second
 
-// A pump works off what leaves on one link: telemetry in order, and the
-// acknowledgements of messages in order of arrival. It has a goroutine of its
+// A pump works off what leaves on one link: telemetry in order, the
+// acknowledgements of messages in order of arrival, and the answers of methods. It has a goroutine of its
 // own, as paho may block it, and then messages must still come in.
 type pump struct {
 	link   *link
@@ -35,6 +35,7 @@ func (p *pump) run() {
 	parting := p.link.parting
 	for p.link.ctx.Err() == nil {
 		p.confirm() // first, as it makes room to publish
+		p.reply()
 		p.publish(prefix)
 		p.acknowledge()
 		if parting == nil && p.idle() {
@@ -51,6 +52,7 @@ func (p *pump) run() {
 		select {
 		case <-p.link.ctx.Done():
 		case <-p.link.in.finish:
+		case <-p.link.calls.answered:
 		case <-p.out.wake:
 		case <-confirmed:
 		case <-late.C:
@@ -69,8 +71,8 @@ func (p *pump) acknowledge() {
 	}
 }
 
-// publish sends what may be sent, and the acknowledgements that are due between:
-// they are not urgent, but a long queue must not hold them up. If paho is too
+// publish sends what may be sent, and between it the acknowledgements and answers
+// that are due: a long queue must not hold them up. If paho is too
 // busy to take a message, the loop comes back for it.
 func (p *pump) publish(prefix string) {
 	for t, ok := p.out.next(); ok; t, ok = p.out.next() {
@@ -84,6 +86,7 @@ func (p *pump) publish(prefix string) {
 		}
 		p.flight = append(p.flight, flying{token, time.Now().Add(pubackWithin)})
 		p.acknowledge()
+		p.reply()
 	}
 }
 
@@ -107,7 +110,7 @@ func (p *pump) arrived(i int) bool {
 }
 
 // idle reports whether there is nothing to send and neither side owes the other
-// an acknowledgement.
+// an acknowledgement or an answer.
 func (p *pump) idle() bool {
-	return len(p.flight) == 0 && !p.out.pending() && p.link.in.settled()
+	return len(p.flight) == 0 && !p.out.pending() && p.link.in.settled() && p.link.calls.settled()
 }

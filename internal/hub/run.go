@@ -146,11 +146,5 @@ func (u untold) first() Event {
 	return u[0]
 }
 
-// told forgets the first event, and reports whether there was one.
-func (u *untold) told() bool {
-	if len(*u) == 0 {
-		return false
-	}
-	*u = append((*u)[:0], (*u)[1:]...)
-	return true
-}
+// told forgets the first event.
+func (u *untold) told() { *u = append((*u)[:0], (*u)[1:]...) }

@@ -11,6 +11,10 @@ const (
 	// acknowledgements in both directions; stopWithin when the daemon stops.
 	partWithin = 5 * time.Second
 	stopWithin = 2 * time.Second
+	// A renewal waits until no caller of a method waits for the device, which
+	// answers within seconds: it looks again after renewAgain, until renewLate.
+	renewAgain = 50 * time.Millisecond
+	renewLate  = 25 * time.Second
 )
 
 // session connects once and serves until ctx ends, the token is due, or the link
@@ -31,12 +35,13 @@ func (r *run) session(ctx context.Context) error {
 	err = r.serve(ctx, l)
 	if errors.Is(err, errTokenDue) {
 		r.out.hold()
-		l.drain(ctx, min(partWithin, r.opts.TokenTTL/10))
+		r.drain(ctx, l, min(partWithin, r.opts.TokenTTL/10))
 	}
 	switch {
 	case ctx.Err() != nil:
 		r.out.open()
-		l.drain(context.WithoutCancel(ctx), stopWithin)
+		l.turnAway()
+		r.drain(context.WithoutCancel(ctx), l, stopWithin)
 		l.close(true)
 	case l.ctx.Err() != nil:
 		err = context.Cause(l.ctx)
@@ -53,28 +58,39 @@ func (r *run) session(ctx context.Context) error {
 func (r *run) serve(ctx context.Context, l *link) error {
 	renew := time.NewTimer(time.Until(l.due))
 	defer renew.Stop()
-	var next Event // a Message, taken from the inbox and not yet by the device
+	var next Event           // a Message, taken from the inbox and not yet by the device
+	var waited time.Duration // with a renewal, for methods to be answered
 	for {
-		ev, to := r.untold.first(), r.events
-		if ev == nil && next == nil {
-			next = r.take(l)
+		ev, told := r.untold.first(), r.untold.told
+		if ev == nil {
+			ev, told = l.express.first(), l.express.told
 		}
 		if ev == nil {
-			ev = next
+			if next == nil {
+				next = r.take(l)
+			}
+			ev, told = next, func() { next = nil }
 		}
+		to := r.events
 		if ev == nil {
 			to = nil
 		}
 		var err error
 		select {
 		case to <- ev:
-			if !r.untold.told() {
-				next = nil
-			}
+			told()
 			continue
 		case <-l.in.came:
 			continue
+		case <-l.express.came:
+			continue
 		case <-renew.C:
+			if l.calls.busy() && waited < renewLate {
+				waited += renewAgain
+				renew.Reset(renewAgain)
+				continue
+			}
+			waited = 0
 			if !r.outdated(ctx, l) {
 				renew.Reset(lookEvery)
 				continue
@@ -119,15 +135,28 @@ func (r *run) take(l *link) Event {
 
 // drain waits until what was sent is acknowledged, and what the device has been
 // given as well, but no longer than most or ctx. New messages stay in the inbox
-// unacknowledged: the hub delivers them in the next session.
-func (l *link) drain(ctx context.Context, most time.Duration) {
+// unacknowledged: the hub delivers them in the next session. A method would be lost
+// with its session, so those that come meanwhile are still handed over.
+func (r *run) drain(ctx context.Context, l *link, most time.Duration) {
 	l.part()
 	timer := time.NewTimer(most)
 	defer timer.Stop()
-	select {
-	case <-l.drained:
-	case <-l.ctx.Done():
-	case <-ctx.Done():
-	case <-timer.C:
+	for {
+		ev, to := l.express.first(), r.events
+		if ev == nil {
+			to = nil
+		}
+		select {
+		case to <- ev:
+			l.express.told()
+			continue
+		case <-l.express.came:
+			continue
+		case <-l.drained:
+		case <-l.ctx.Done():
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		return
 	}
 }

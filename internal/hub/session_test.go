@@ -68,6 +68,7 @@ func TestMessagesBeforeSubscribe(t *testing.T) {
 		c.c2d("m1", "on")
 		c.c2d("m2", "off")
 		from := len(c.Packets())
+		c.wrap = func(conn net.Conn) net.Conn { return slowToSubscribe{conn} }
 		c.down.Store(false)
 		time.Sleep(time.Minute)
 		wantEqual(t, d.history(), "connected", "disconnected", "connected", "on", "off")
@@ -82,6 +83,16 @@ func TestMessagesBeforeSubscribe(t *testing.T) {
 			t.Errorf("%d messages are not completed", len(q))
 		}
 	})
+}
+
+// slowToSubscribe lets the hub send first.
+type slowToSubscribe struct{ net.Conn }
+
+func (c slowToSubscribe) Write(p []byte) (int, error) {
+	if p[0]>>4 == packets.Subscribe {
+		time.Sleep(time.Millisecond)
+	}
+	return c.Conn.Write(p)
 }
 
 // If no session comes of it, such a message is neither handed over nor
@@ -179,8 +190,9 @@ func TestUnreadableMessageIsAcknowledged(t *testing.T) {
 		read(t, there) // CONNECT
 		must(t, packets.NewControlPacket(packets.Connack).Write(there))
 		sub := read(t, there).(*packets.SubscribePacket)
-		_, err := there.Write([]byte{0x90, 3, byte(sub.MessageID >> 8), byte(sub.MessageID), 1})
-		must(t, err)
+		ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+		ack.MessageID, ack.ReturnCodes = sub.MessageID, sub.Qoss
+		must(t, ack.Write(there))
 		p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
 		p.Qos, p.MessageID, p.TopicName = 1, 7, "devices/other/messages/devicebound/"
 		must(t, p.Write(there))

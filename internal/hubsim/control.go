@@ -34,6 +34,8 @@ func (s *Sim) Control() http.Handler {
 		"GET /v1/devices/{id}/messages":          s.controlQueue,
 		"POST /v1/devices/{id}/messages":         s.controlSend,
 		"POST /v1/devices/{id}/methods":          s.controlInvoke,
+		"GET /v1/devices/{id}/twin":              s.controlTwin,
+		"PATCH /v1/devices/{id}/twin":            s.controlUpdateTwin,
 
 		"GET /v1/enrollments":                  s.controlEnrollments,
 		"POST /v1/enrollments":                 s.controlCreateEnrollment,

@@ -39,3 +39,24 @@ func (s *Sim) controlInvoke(r *http.Request) (int, any, error) {
 	a, err := s.Invoke(r.Context(), r.PathValue("id"), c)
 	return http.StatusOK, answerJSON{a.Status, a.Body}, err
 }
+
+func (s *Sim) controlTwin(r *http.Request) (int, any, error) {
+	t, err := s.Twin(r.PathValue("id"))
+	return http.StatusOK, t, err
+}
+
+// controlUpdateTwin takes a patch in the form of the service.
+func (s *Sim) controlUpdateTwin(r *http.Request) (int, any, error) {
+	var in struct {
+		Properties struct {
+			Desired json.RawMessage `json:"desired"`
+		} `json:"properties"`
+	}
+	if err := readBody(r, &in); err != nil {
+		return 0, nil, err
+	}
+	if _, err := s.UpdateTwin(r.PathValue("id"), in.Properties.Desired); err != nil {
+		return 0, nil, err
+	}
+	return s.controlTwin(r)
+}

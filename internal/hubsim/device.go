@@ -54,6 +54,8 @@ type device struct {
 	queue   []*message
 	lastSeq uint64
 
+	twin twin
+
 	session *session // nil: not connected
 }
 
@@ -69,7 +71,7 @@ type subscription struct {
 // newDevice makes an identity. Its generation id tells it from an earlier one
 // with the same device id.
 func newDevice(id string) *device {
-	return &device{id: id, generation: strconv.FormatInt(time.Now().UnixNano(), 10)}
+	return &device{id: id, generation: strconv.FormatInt(time.Now().UnixNano(), 10), twin: newTwin()}
 }
 
 // AddDevice creates a device.

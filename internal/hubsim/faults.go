@@ -31,6 +31,13 @@ const (
 	// SubackFailure answers a SUBSCRIBE to an unlisted topic with 0x80 before
 	// the connection is closed (H22).
 	SubackFailure FaultKind = "suback-failure"
+	// RefuseTwin answers a twin read or report with the status Fault.Code, such
+	// as 429 or 500, and does nothing else (H46).
+	RefuseTwin FaultKind = "refuse-twin"
+	// DropTwinAnswer does what a twin read or report asks for and loses the answer (H46).
+	DropTwinAnswer FaultKind = "drop-twin-answer"
+	// DropDesired loses the notification of a change of desired properties, which travels with QoS 0.
+	DropDesired FaultKind = "drop-desired"
 	// Delay holds every packet to the device for Fault.Delay (T03).
 	Delay FaultKind = "delay"
 	// CutC2D resets the connection in the middle of a C2D PUBLISH (T03).
@@ -52,7 +59,8 @@ const (
 
 // FaultKinds lists all faults.
 var FaultKinds = []FaultKind{
-	RefuseConnect, DelayConnack, IgnoreConnect, HalfOpen, RefuseTCP, DropPuback, DelayPuback, SubackFailure, Delay,
+	RefuseConnect, DelayConnack, IgnoreConnect, HalfOpen, RefuseTCP, DropPuback, DelayPuback, SubackFailure,
+	RefuseTwin, DropTwinAnswer, DropDesired, Delay,
 	CutC2D, CutD2C, UnknownRoot, WrongName, RefuseRegister, RefusePoll, FailRegister,
 }
 
@@ -109,7 +117,7 @@ func (f Fault) check() error {
 	switch f.Kind {
 	case RefuseConnect:
 		codes = f.Code >= 0 && f.Code <= 5
-	case RefuseRegister, RefusePoll:
+	case RefuseRegister, RefusePoll, RefuseTwin:
 		codes = f.Code >= 400 && f.Code <= 599
 	case FailRegister:
 		codes = f.Code >= 400000 && f.Code <= 599999

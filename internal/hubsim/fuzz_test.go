@@ -39,6 +39,7 @@ func FuzzServeConn(f *testing.F) {
 	unsub.MessageID, unsub.Topics = 2, []string{c2d}
 	f.Add(true, wire(sub, pub, ack, packets.NewControlPacket(packets.Pingreq), unsub, packets.NewControlPacket(packets.Disconnect)))
 	f.Add(true, wire(subscribePacket(0, methods), publishPacket(answers+"200/?$rid=1", "{}"), publishPacket(answers+"x/?$rid=", "")))
+	f.Add(true, wire(subscribePacket(0, twinRes, desired), publishPacket(twinGet+"1", " "), publishPacket(report+"2", `{"a":{"b":null}}`), publishPacket(report+"3", `{"a.b":`)))
 	f.Add(true, []byte{0x32, 0xff, 0xff, 0xff, 0x7f})
 	f.Add(true, []byte("\x82\x08\x00\x01\x00\x20abcd"))
 	f.Add(false, wire(hello()))
@@ -139,6 +140,7 @@ func FuzzControl(f *testing.F) {
 	f.Add("POST", "/v1/devices", `{"deviceId":"x"}`)
 	f.Add("POST", "/v1/devices/rpi-0001/messages", `{"topic":"/power","body":"toggle","properties":{"a":null,"a":"b"},"ttl":"1m"}`)
 	f.Add("POST", "/v1/devices/rpi-0001/methods", `{"methodName":"Power1","payload":"toggle","responseTimeout":"5s"}`)
+	f.Add("PATCH", "/v1/devices/rpi-0001/twin", `{"properties":{"desired":{"a":[null,1e9]}}}`)
 	f.Add("POST", "/v1/faults", `{"kind":"delay","delay":"1s","count":-1}`)
 	f.Add("POST", "/v1/enrollments", `{"id":"g","group":true}`)
 	f.Add("POST", "/v1/registrations/x/reassign", `{"reset":true}`)
@@ -158,6 +160,46 @@ func FuzzControl(f *testing.F) {
 		state := [2]int{len(s.Queue(dev)), len(s.Enrollments()) + len(s.Faults())}
 		if w.Code >= 400 && state != [2]int{} {
 			t.Errorf("%s %s %s: %d, and yet %v", method, path, body, w.Code, state)
+		}
+	})
+}
+
+// FuzzTwin: what is taken stays within the limits, holds no null but in arrays,
+// reads as the same again, and a patch applied twice does no more than once.
+func FuzzTwin(f *testing.F) {
+	f.Add(`{"a":{"b":1}}`, `{"a":{"b":null,"c":[null,{"d":1.5e3}]}}`)
+	f.Add(`{"a":"x"}`, `{"a":{"":1}}`)
+	f.Add(`{"k":"\u0000\ud800"}`, `{"k":null,"k":2}`)
+	f.Add(`{"n":4503599627370496}`, `{"n":-0}`)
+	f.Add(nested(10), nested(11))
+	f.Fuzz(func(t *testing.T, doc, patch string) {
+		s := hubsim.New(hubsim.Options{})
+		must(t, s.AddDevice(hubsim.Device{ID: dev, Key: key(t, keyText)}))
+		must(t, s.AddDevice(hubsim.Device{ID: "copy", Key: key(t, keyText)}))
+		if _, err := s.UpdateTwin(dev, []byte(doc)); err != nil {
+			return
+		}
+		version, err := s.UpdateTwin(dev, []byte(patch))
+		before, _ := s.Twin(dev)
+		if err != nil {
+			if before.Desired.Version != 2 {
+				t.Errorf("refused, and yet version %d", before.Desired.Version)
+			}
+			return
+		}
+		again, err := s.UpdateTwin(dev, []byte(patch))
+		after, _ := s.Twin(dev)
+		if err != nil || version != 3 || again != 4 || !bytes.Equal(before.Desired.JSON, after.Desired.JSON) {
+			t.Errorf("%s, then %s, %v", before.Desired.JSON, after.Desired.JSON, err)
+		}
+		if _, err := s.UpdateTwin("copy", after.Desired.JSON); err != nil {
+			t.Error(err)
+		}
+		if read, _ := s.Twin("copy"); !bytes.Equal(read.Desired.JSON, after.Desired.JSON) {
+			t.Errorf("%s reads as %s", after.Desired.JSON, read.Desired.JSON)
+		}
+		if len(after.Desired.JSON) > 12*32<<10 { // each byte as \u0000, and commas
+			t.Errorf("%d bytes", len(after.Desired.JSON))
 		}
 	})
 }

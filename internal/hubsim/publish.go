@@ -34,6 +34,10 @@ func (ss *session) take(p *packets.PublishPacket) error {
 	switch {
 	case strings.HasPrefix(p.TopicName, answerPrefix):
 		return ss.answer(p.TopicName, p.Payload)
+	case strings.HasPrefix(p.TopicName, twinGetPrefix):
+		return ss.twinRead(p.TopicName)
+	case strings.HasPrefix(p.TopicName, reportPrefix):
+		return ss.twinReport(p.TopicName, p.Payload)
 	}
 	return ss.event(p)
 }

@@ -136,8 +136,8 @@ func TestH22Topics(t *testing.T) {
 	publish := []string{
 		"devices/rpi-0002/messages/events/", "devices/rpi-0001/messages/events", "devices/rpi-0001/messages/devicebound/",
 		"devices/rpi-0001/modules/m/messages/events/", "stat/rpi-0001/RESULT", "/" + events, events + "a/b", events + "a=+", events + "#",
-		events + "a=%zz", events + "a=%ff", "$iothub/twin/GET/?$rid=1", "$iothub/methods/POST/x/?$rid=1", "$iothub/methods/res", "$iothub/methods/res/200/?rid=1",
-		"$iothub/twin/PATCH/properties/reported/?$rid=2",
+		events + "a=%zz", events + "a=%ff", "$iothub/twin/GET/", "$iothub/twin/GET/?$version=1", "$iothub/twin/GET/?$rid=", "$iothub/twin/GET/?$rid=+",
+		"$iothub/twin/PATCH/properties/reported/", "$iothub/twin/PATCH/properties/desired/?$rid=1", "$iothub/twin/PUT/properties/reported/?$rid=1", "$iothub/methods/POST/x/?$rid=1", "$iothub/methods/res", "$iothub/methods/res/200/?rid=1",
 	}
 	for _, topic := range publish {
 		inBubble(t, hubsim.Options{}, func(t *testing.T, c *cloud) {

@@ -104,6 +104,15 @@ type (
 		Sub        subscription   `json:"subscription"`
 		LastSeq    uint64         `json:"lastSeq"`
 		Queue      []savedMessage `json:"queue,omitempty"`
+		Twin       savedTwin      `json:"twin"`
+	}
+	savedTwin struct {
+		Desired  *savedHalf `json:"desired"`
+		Reported *savedHalf `json:"reported"`
+	}
+	savedHalf struct {
+		Version    uint64          `json:"version"`
+		Properties json.RawMessage `json:"properties"`
 	}
 	savedMessage struct {
 		Message    C2D       `json:"message"`
@@ -143,7 +152,7 @@ func (e savedEnrollment) enrollment() Enrollment {
 }
 
 func (d *device) saved() savedDevice {
-	out := savedDevice{d.id, d.hub, d.keyText, d.disabled, d.generation, d.sub, d.lastSeq, nil}
+	out := savedDevice{d.id, d.hub, d.keyText, d.disabled, d.generation, d.sub, d.lastSeq, nil, savedTwin{d.twin.desired.saved(), d.twin.reported.saved()}}
 	if d.session != nil && d.session.clean {
 		out.Sub.On = false // it ends with the session
 	}
@@ -189,6 +198,9 @@ func (s *Sim) loadDevice(in savedDevice) error {
 	}
 	d := s.devices[in.ID]
 	d.disabled, d.generation, d.sub, d.lastSeq = in.Disabled, in.Generation, in.Sub, in.LastSeq
+	if err := errors.Join(d.twin.desired.load(in.Twin.Desired), d.twin.reported.load(in.Twin.Reported)); err != nil {
+		return err
+	}
 	for _, m := range in.Queue {
 		d.queue = append(d.queue, &message{C2D: m.Message, seq: m.Seq, enqueued: m.Enqueued, expires: m.Expires, deliveries: m.Deliveries})
 	}
@@ -251,4 +263,21 @@ func (e *eventFile) append(r Record) error {
 	}
 	e.lines++
 	return write(e.f, append(line, '\n'))
+}
+
+func (h half) saved() *savedHalf {
+	return &savedHalf{h.version, encodeObject(h.doc, 0)}
+}
+
+// load takes what was saved, if the file is not from before there were twins.
+func (h *half) load(in *savedHalf) error {
+	if in == nil {
+		return nil
+	}
+	doc, err := parseObject(in.Properties)
+	if err != nil {
+		return fmt.Errorf("twin: %w", err)
+	}
+	*h = half{doc, in.Version}
+	return nil
 }

@@ -42,6 +42,8 @@ func TestRestart(t *testing.T) {
 		_, err := c.Send(dev, hubsim.C2D{MessageID: "m1", TTL: time.Hour, Body: []byte("\x00\xff"), Properties: []hubsim.Property{{Name: "n", Null: true}, {Name: "k", Value: "1"}, {Name: "k", Value: "2"}}})
 		must(t, err)
 		first := cl.message()
+		c.update(`{"relays":{"1":{"power":"ON"}}}`, 2)
+		cl.publish0(report+"1", `{"n":1.50}`)
 		c.c2d("done")
 		cl.puback(cl.message().MessageID)
 		must(t, c.Wait(t.Context(), func() bool { return len(c.Queue(dev)) == 1 }))
@@ -52,6 +54,7 @@ func TestRestart(t *testing.T) {
 		if r := c.Records(); len(r) != 1 || string(r[0].Body) != "body\xff" || r[0].Properties["a"] != "b" || r[0].System["iothub-connection-device-id"] != dev {
 			t.Errorf("records %+v", r)
 		}
+		c.twinHas(`{"$version":2,"relays":{"1":{"power":"ON"}}}`, `{"$version":2,"n":1.50}`)
 		cl = c.connect()
 		if m := cl.message(); m.TopicName != first.TopicName || !bytes.Equal(m.Payload, first.Payload) || !m.Dup {
 			t.Errorf("got  %v\nwant %v", m, first)

@@ -11,6 +11,11 @@ const (
 
 	methodPrefix = "$iothub/methods/POST/"
 	answerPrefix = "$iothub/methods/res/"
+
+	twinGetPrefix = "$iothub/twin/GET/?"
+	reportPrefix  = "$iothub/twin/PATCH/properties/reported/?"
+	twinResPrefix = "$iothub/twin/res/"
+	desiredPrefix = "$iothub/twin/PATCH/properties/desired/"
 )
 
 func d2cPrefix(id string) string { return "devices/" + id + "/messages/events/" }

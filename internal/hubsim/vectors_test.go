@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -205,4 +207,58 @@ func TestVectorsMethods(t *testing.T) {
 			}
 		})
 	})
+}
+
+func TestVectorsTwin(t *testing.T) {
+	type vector struct {
+		In struct {
+			Op, Rid, ResponseTopic, Topic, Payload string
+			Patch                                  json.RawMessage
+		}
+		Out struct {
+			Subscribe                 struct{ Topic string }
+			RequestTopic, RequestBody string
+		}
+	}
+	vectors(t, "twin.json", nil, func(t *testing.T, v vector) {
+		inBubble(t, hubsim.Options{}, func(t *testing.T, c *cloud) {
+			cl := c.connect()
+			cl.subscribe(0, v.Out.Subscribe.Topic)
+			if v.In.Op == "desired" {
+				var patch map[string]json.RawMessage
+				must(t, json.Unmarshal([]byte(v.In.Payload), &patch))
+				version, err := strconv.ParseUint(string(patch["$version"]), 10, 64)
+				must(t, err)
+				for n := uint64(2); n < version; n++ {
+					c.update("{}", n)
+					cl.next()
+				}
+				delete(patch, "$version")
+				body, err := json.Marshal(patch)
+				must(t, err)
+				c.update(string(body), version)
+				if p := cl.message(); p.TopicName != v.In.Topic || !sameJSON(t, p.Payload, []byte(v.In.Payload)) {
+					t.Errorf("got %v", p)
+				}
+				return
+			}
+			status, _, _ := strings.Cut(strings.TrimPrefix(v.In.ResponseTopic, "$iothub/twin/res/"), "/")
+			if code, err := strconv.Atoi(status); err == nil && code >= 429 {
+				must(t, c.Inject(hubsim.Fault{Kind: hubsim.RefuseTwin, Code: code}))
+			}
+			cl.publish0(v.Out.RequestTopic, v.Out.RequestBody)
+			want, _, _ := strings.Cut(v.In.ResponseTopic, "&$version=")
+			if p := cl.message(); strings.TrimSuffix(p.TopicName, "&$version=2") != want {
+				t.Errorf("got %v, want %s", p, v.In.ResponseTopic)
+			}
+		})
+	})
+}
+
+func sameJSON(t *testing.T, a, b []byte) bool {
+	t.Helper()
+	var x, y any
+	must(t, json.Unmarshal(a, &x))
+	must(t, json.Unmarshal(b, &y))
+	return reflect.DeepEqual(x, y)
 }

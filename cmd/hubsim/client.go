@@ -110,7 +110,7 @@ func (c *client) answer(ctx context.Context, method, path string, body any) erro
 
 // notJSON words the mistake that a shell makes easy.
 func notJSON(flag, text string) error {
-	return fmt.Errorf("%s %s is no JSON: a text needs its own quotes, as in %s '\"on\"'", flag, text, flag)
+	return fmt.Errorf("%s %s is no JSON: a text needs its own quotes, and all of it those of the shell, as in %s '\"on\"'", flag, text, flag)
 }
 
 // show gets path and prints it: as it comes with --json, else as a table.

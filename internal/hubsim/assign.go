@@ -71,15 +71,19 @@ func (s *Sim) assign(id string, e *enrollment) (Registration, error) {
 		} else if next.Hub != "" && next.Hub != r.Hub {
 			r.Substatus = subMigrated
 		}
+		var moved *device
 		old := *r
 		setTo(&r.Hub, next.Hub)
 		setTo(&r.DeviceID, next.DeviceID)
 		if r.Hub != old.Hub || r.DeviceID != old.DeviceID {
-			s.remove(old.DeviceID, errMoved)
+			moved = s.remove(old.DeviceID, errMoved)
 		}
 		r.ID, r.Updated = id, now
 		r.Times++
-		s.identity(*r, e)
+		d := s.identity(*r, e)
+		if moved != nil {
+			d.twin = moved.twin
+		}
 		done = *r
 		return nil
 	})
@@ -92,16 +96,19 @@ func setTo(v *string, to string) {
 	}
 }
 
-func (s *Sim) remove(deviceID string, why error) {
-	if d := s.devices[deviceID]; d != nil {
+// remove forgets a device and returns what was known of it, or nil.
+func (s *Sim) remove(deviceID string, why error) *device {
+	d := s.devices[deviceID]
+	if d != nil {
 		s.endOf(d, why)
 		delete(s.devices, deviceID)
 	}
+	return d
 }
 
 // identity makes the device known at its hub, or gives it the key it
 // registered with. The caller holds s.mu.
-func (s *Sim) identity(r Registration, e *enrollment) {
+func (s *Sim) identity(r Registration, e *enrollment) *device {
 	key, text := e.deviceKey(r.ID)
 	d := s.devices[r.DeviceID]
 	if d == nil {
@@ -112,6 +119,7 @@ func (s *Sim) identity(r Registration, e *enrollment) {
 		s.endOf(d, errMoved)
 	}
 	d.hub, d.key, d.keyText = r.Hub, key, text
+	return d
 }
 
 // deviceKey is the key of one device, and its text if that of the enrollment

@@ -287,6 +287,14 @@ func TestD09Again(t *testing.T) {
 		}
 		step("first", a, "rpi-7", "initialAssignment")
 		step("again", a, "rpi-7", "initialAssignment")
+		twin := func(want uint64) {
+			t.Helper()
+			if got, err := c.Twin("RPI-7"); err != nil || got.Desired.Version != want {
+				t.Errorf("desired version %d, %v, want %d", got.Desired.Version, err, want)
+			}
+		}
+		_, err := c.UpdateTwin("rpi-7", []byte("{}"))
+		must(t, err)
 		must(t, c.Reassign("RPI-7", hubsim.Reassignment{Hub: b}))
 		step("moved", b, "rpi-7", "deviceDataMigrated")
 		step("again", b, "rpi-7", "deviceDataMigrated")
@@ -295,7 +303,8 @@ func TestD09Again(t *testing.T) {
 		if d := c.Devices(); len(d) != 2 { // and rpi-0001
 			t.Errorf("devices %+v", d)
 		}
-		_, err := c.Send("RPI-7", hubsim.C2D{})
+		twin(2) // it moves with the device
+		_, err = c.Send("RPI-7", hubsim.C2D{})
 		must(t, err)
 		must(t, c.Reassign("rpi-7", hubsim.Reassignment{Reset: true}))
 		step("reset", b, "RPI-7", "deviceDataReset")
@@ -304,6 +313,7 @@ func TestD09Again(t *testing.T) {
 		}
 		_, err = c.Send("RPI-7", hubsim.C2D{})
 		must(t, err)
+		twin(1)
 		step("again", b, "RPI-7", "deviceDataReset")
 		if q := c.Queue("RPI-7"); len(q) != 1 {
 			t.Errorf("queue after a registration without a reset: %+v", q)

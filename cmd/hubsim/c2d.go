@@ -40,7 +40,7 @@ func c2dSend(c *client) *cobra.Command {
 	f.StringVar(&m.UserID, "user-id", "", "user `id`")
 	f.StringVar(&m.ContentType, "content-type", "", "content `type`")
 	f.StringVar(&m.ContentEncoding, "content-encoding", "", "content `encoding`")
-	f.StringVar(&m.Ack, "ack", "", "feedback asked for: none, positive, negative or full (none is given)")
+	f.StringVar(&m.Ack, "ack", "", "feedback asked for: none, positive, negative or full; see \"hubsim feedback\"")
 	f.StringVar(&m.To, "to", "", "spelling of the `address`, such as /devices/D/messages/deviceBound")
 	f.DurationVar(&m.TTL, "ttl", 0, "time to live, at most 48h (default: that of serve)")
 	f.StringArrayVarP(&properties, "property", "p", nil, "application property `name=value`, \"name=\" or \"name\"; can be repeated")

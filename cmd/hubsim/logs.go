@@ -49,3 +49,17 @@ func packetsCommand(c *client) *cobra.Command {
 	cmd.Flags().StringVarP(&device, "device", "d", "", "only this device's `id`")
 	return cmd
 }
+
+func feedbackCommand(c *client) *cobra.Command {
+	var device string
+	cmd := &cobra.Command{
+		Use: "feedback", Short: "List what became of messages whose senders asked", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return show(cmd.Context(), c, ofDevice("/v1/feedback", device), "TIME\tDEVICE\tMESSAGE-ID\tSTATUS", func(f hubsim.Feedback) string {
+				return fmt.Sprintf("%s\t%s\t%s\t%s", f.Time.Format(clockTime), plain(f.Device), plain(f.MessageID), f.Status)
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&device, "device", "d", "", "only this device's `id`")
+	return cmd
+}

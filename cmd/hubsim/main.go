@@ -49,7 +49,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print what the control API answers, as JSON")
 	root.AddCommand(
 		serveCommand(&c.control),
-		deviceCommand(c), c2dCommand(c), methodCommand(c), twinCommand(c), monitorCommand(c), queueCommand(c),
+		deviceCommand(c), c2dCommand(c), methodCommand(c), twinCommand(c), monitorCommand(c), queueCommand(c), feedbackCommand(c),
 		enrollmentCommand(c),
 		faultCommand(c), loginsCommand(c), packetsCommand(c),
 	)

@@ -80,3 +80,23 @@ func TestMethodInvoke(t *testing.T) {
 	}
 	must(t, c.stop())
 }
+
+func TestFeedback(t *testing.T) {
+	c := serve(t, "--data", "", "--ca-file", filepath.Join(t.TempDir(), "ca.pem"))
+	c.run("device", "create", "pump")
+	conn := c.connect("pump")
+	subscribe(t, conn, "pump")
+	c.run("c2d", "send", "-d", "pump", "--message-id", "m1", "--ack", "full")
+	m, ok := read(t, conn).(*packets.PublishPacket)
+	if !ok {
+		t.Fatalf("got %v", m)
+	}
+	ack := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
+	ack.MessageID = m.MessageID
+	must(t, ack.Write(conn))
+	publish(t, conn, "pump", "", "after it")
+	if got := c.run("feedback", "--device", "pump"); !strings.Contains(got, "pump    m1          Success\n") {
+		t.Errorf("feedback:\n%s", got)
+	}
+	must(t, c.stop())
+}

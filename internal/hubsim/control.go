@@ -50,8 +50,9 @@ func (s *Sim) Control() http.Handler {
 		"POST /v1/faults":   s.controlInject,
 		"DELETE /v1/faults": s.controlClearFaults,
 
-		"GET /v1/logins":  s.controlLogins,
-		"GET /v1/packets": s.controlPackets,
+		"GET /v1/feedback": s.controlFeedback,
+		"GET /v1/logins":   s.controlLogins,
+		"GET /v1/packets":  s.controlPackets,
 	} {
 		mux.Handle(pattern, h)
 	}
@@ -171,6 +172,10 @@ func (s *Sim) controlInject(r *http.Request) (int, any, error) {
 func (s *Sim) controlClearFaults(r *http.Request) (int, any, error) {
 	s.ClearFaults(FaultKind(r.URL.Query().Get("kind")))
 	return 0, nil, nil
+}
+
+func (s *Sim) controlFeedback(r *http.Request) (int, any, error) {
+	return http.StatusOK, list(ofDevice(s.Feedback(), r, func(f Feedback) string { return f.Device })), nil
 }
 
 func (s *Sim) controlLogins(r *http.Request) (int, any, error) {

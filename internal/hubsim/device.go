@@ -189,7 +189,7 @@ func (s *Sim) Devices() []DeviceState {
 	defer s.mu.Unlock()
 	var all []DeviceState
 	for _, d := range s.devices {
-		d.expire(time.Now())
+		s.expire(d, time.Now())
 		all = append(all, DeviceState{d.id, d.hub, d.disabled, d.session != nil, d.sub.On, len(d.queue)})
 	}
 	slices.SortFunc(all, func(a, b DeviceState) int { return strings.Compare(a.ID, b.ID) })

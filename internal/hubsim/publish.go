@@ -116,7 +116,7 @@ func (ss *session) puback(id uint16) error {
 	return ss.sim.change(func() error {
 		if m := ss.lent[id]; m != nil {
 			delete(ss.lent, id)
-			ss.dev.complete(m)
+			ss.sim.complete(ss.dev, m)
 		}
 		return nil
 	})

@@ -22,7 +22,7 @@ type C2D struct {
 	MessageID, CorrelationID, UserID string
 	ContentType, ContentEncoding     string
 	To                               string        // default "/devices/{id}/messages/devicebound"; some senders write "deviceBound"
-	Ack                              string        // "none", "positive", "negative", "full"; no feedback is given
+	Ack                              string        // feedback asked for: "none", "positive", "negative", "full"
 	TTL                              time.Duration // default Options.TTL; a given one is announced as $.exp
 	Properties                       Properties    // application properties
 	Body                             []byte
@@ -36,6 +36,7 @@ type message struct {
 	expires    time.Time
 	deliveries int
 	lock       *time.Timer // not nil: delivered and neither acknowledged nor given up
+	expiry     *time.Timer // not nil: somebody wants to hear that it expired
 }
 
 // Queued is what can be seen of a C2D message that is not completed.
@@ -64,13 +65,15 @@ func (s *Sim) Send(deviceID string, m C2D) (uint64, error) {
 			return ErrUnknownDevice
 		}
 		now := time.Now()
-		d.expire(now)
+		s.expire(d, now)
 		if len(d.queue) >= maxQueue {
 			return ErrQueueFull
 		}
 		d.lastSeq++
 		seq = d.lastSeq
-		d.queue = append(d.queue, &message{C2D: m, seq: seq, enqueued: now, expires: now.Add(s.ttl(m))})
+		fresh := &message{C2D: m, seq: seq, enqueued: now, expires: now.Add(s.ttl(m))}
+		d.queue = append(d.queue, fresh)
+		s.watch(d, fresh)
 		s.deliver(d)
 		return nil
 	})
@@ -141,7 +144,7 @@ func (s *Sim) Queue(deviceID string) []Queued {
 	if d == nil {
 		return nil
 	}
-	d.expire(time.Now())
+	s.expire(d, time.Now())
 	var all []Queued
 	for _, m := range d.queue {
 		all = append(all, Queued{
@@ -152,20 +155,20 @@ func (s *Sim) Queue(deviceID string) []Queued {
 	return all
 }
 
-// expire drops what has outlived its time (H37).
-func (d *device) expire(now time.Time) {
+// expire drops what has outlived its time (H37). The caller holds s.mu.
+func (s *Sim) expire(d *device, now time.Time) {
 	d.queue = slices.DeleteFunc(d.queue, func(m *message) bool {
 		over := !now.Before(m.expires)
 		if over {
-			m.unlock()
+			s.tell(d, m, FeedbackExpired)
 		}
 		return over
 	})
 }
 
-// complete removes a message.
-func (d *device) complete(m *message) {
-	m.unlock()
+// complete removes a message. The caller holds s.mu.
+func (s *Sim) complete(d *device, m *message) {
+	s.tell(d, m, FeedbackSuccess)
 	d.queue = slices.DeleteFunc(d.queue, func(o *message) bool { return o == m })
 }
 
@@ -183,7 +186,7 @@ func (s *Sim) deliver(d *device) {
 	if ss == nil || !d.sub.On {
 		return
 	}
-	d.expire(time.Now())
+	s.expire(d, time.Now())
 	for _, m := range slices.Clone(d.queue) {
 		if m.lock == nil && m.seq > d.sub.After {
 			s.deliverOne(ss, m)
@@ -202,7 +205,7 @@ func (s *Sim) deliverOne(ss *session, m *message) {
 		p.TopicName += "&" + encodeBag([]Property{{Name: "$.exp", Value: m.expires.UTC().Format(expiryFormat)}})
 	}
 	if p.Qos == 0 {
-		ss.dev.complete(m)
+		s.complete(ss.dev, m)
 	} else {
 		p.Dup = m.deliveries > 1
 		p.MessageID = ss.lend(m)

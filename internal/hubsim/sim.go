@@ -87,14 +87,15 @@ type Sim struct {
 	trace  *ring[Packet]
 	store  *store // nil: nothing is kept
 
-	mu      sync.Mutex
-	changed chan struct{} // closed and replaced when something happened that a caller may wait for
-	closed  bool
-	ended   chan struct{} // closed by Close
-	devices map[string]*device
-	logins  *ring[Login]
-	links   map[*link]struct{}
-	conns   uint64
+	mu       sync.Mutex
+	changed  chan struct{} // closed and replaced when something happened that a caller may wait for
+	closed   bool
+	ended    chan struct{} // closed by Close
+	devices  map[string]*device
+	logins   *ring[Login]
+	feedback *ring[Feedback]
+	links    map[*link]struct{}
+	conns    uint64
 
 	lastCall uint64 // number of the last direct method, over all devices
 
@@ -112,15 +113,16 @@ type Sim struct {
 func New(o Options) *Sim {
 	o = o.withDefaults()
 	return &Sim{
-		opts:    o,
-		log:     o.Log,
-		events:  &eventLog{ring: newRing[Record](o.Keep)},
-		trace:   newRing[Packet](o.Keep),
-		changed: make(chan struct{}),
-		ended:   make(chan struct{}),
-		devices: map[string]*device{},
-		logins:  newRing[Login](o.Keep),
-		links:   map[*link]struct{}{},
+		opts:     o,
+		log:      o.Log,
+		events:   &eventLog{ring: newRing[Record](o.Keep)},
+		trace:    newRing[Packet](o.Keep),
+		changed:  make(chan struct{}),
+		ended:    make(chan struct{}),
+		devices:  map[string]*device{},
+		logins:   newRing[Login](o.Keep),
+		feedback: newRing[Feedback](o.Keep),
+		links:    map[*link]struct{}{},
 
 		enrollments:   map[string]*enrollment{},
 		registrations: map[string]*Registration{},

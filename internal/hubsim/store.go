@@ -39,6 +39,7 @@ func Open(dir string, o Options) (*Sim, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.watchAll()
 	return s, s.persist()
 }
 

@@ -39,6 +39,8 @@ var rooms = map[string]string{
 	"internal/relay/host":     "internal/relay/header",
 	"internal/relay/sim":      "internal/relay/header",
 
+	"internal/certificate/certtest": "internal/certificate",
+
 	"internal/identity": "internal/certificate internal/dps internal/hub internal/store internal/token",
 	"internal/device":   "internal/cause internal/commands internal/edges internal/hub internal/store",
 	"cmd/tasmota-azd": "internal/boards internal/boards/trial internal/cause internal/clock internal/commands internal/config internal/device internal/dps internal/edges " +

@@ -9,13 +9,13 @@
 package dps
 
 import (
-	"cmp"
 	"context"
 	"crypto/x509"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"tasmota-azd/internal/certificate"
 	"tasmota-azd/internal/token"
 )
 
@@ -25,16 +25,18 @@ const DefaultEndpoint = "global.azure-devices-provisioning.net"
 // Options say who asks which DPS. The zero value of a field is its default
 // where one is named.
 type Options struct {
-	Endpoint       string         // host[:port], default DefaultEndpoint
-	ScopeID        string         // the ID scope of the DPS instance
-	RegistrationID string         // sent byte for byte
-	Key            token.Key      // the device's own key: of a group, the derived one
-	Roots          *x509.CertPool // who may vouch for DPS, default the system's roots
+	Endpoint       string    // host[:port], default DefaultEndpoint
+	ScopeID        string    // the ID scope of the DPS instance
+	RegistrationID string    // sent byte for byte
+	Key            token.Key // the device's own key: of a group, the derived one
+	// Certificate signs in by TLS, in place of Key.
+	Certificate certificate.Certificate
+	Roots       *x509.CertPool // who may vouch for DPS, default the system's roots
 	// Now dates the token and checks certificates, default time.Now.
 	Now       func() time.Time
 	UserAgent string
 	// Transport carries the requests, default one made for the exchange with
-	// Roots, Now and the proxy of the environment. Tests replace it.
+	// Certificate, Roots, Now and the proxy of the environment. Tests replace it.
 	Transport http.RoundTripper
 	Log       *slog.Logger // default: none
 }
@@ -50,21 +52,24 @@ type Assignment struct {
 // five minutes at most. While DPS is busy (429, 5xx) the same operation goes
 // on. The error is an *Error, or the cause of ctx if that is done.
 func Register(ctx context.Context, o Options) (Assignment, error) {
-	o.Endpoint = cmp.Or(o.Endpoint, DefaultEndpoint)
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	x := &exchange{Options: o, deadline: time.Now().Add(overallLimit)}
+	x := newExchange(o)
+	defer x.end()
 	if err := x.check(); err != nil {
 		return Assignment{}, err
 	}
-	if x.Transport == nil {
-		t := transport(o.Roots, o.Now)
-		defer t.CloseIdleConnections()
-		x.Transport = t
-	}
 	return x.run(ctx)
+}
+
+// Fits reports whether DPS takes the key for the registration id. It registers
+// nothing: it asks after an operation that never was, which DPS tells only whom
+// it knows. It is false, too, if that cannot be found out.
+func Fits(ctx context.Context, o Options) bool {
+	x := newExchange(o)
+	defer x.end()
+	if x.check() != nil {
+		return false
+	}
+	x.operation = noOperation
+	a, err := x.send(ctx)
+	return err == nil && (a.status == http.StatusNotFound || a.status == http.StatusBadRequest || a.status < 300)
 }

@@ -59,6 +59,9 @@ type Error struct {
 	Err        error         // the cause, without an answer
 
 	Endpoint, ScopeID, RegistrationID string // who was asked for whom
+	Thumbprint                        string // of the certificate that was shown, empty without one
+	// OtherKind is the dps.key_kind that the key would fit, empty if not known.
+	OtherKind string
 }
 
 // Unwrap returns the cause, nil if DPS itself refused.
@@ -91,6 +94,8 @@ func (e *Error) what() string {
 		return "it does not take the request for " + who
 	case e.Kind == Unauthorized && e.Status == http.StatusForbidden:
 		return "it does not let this machine in"
+	case e.Kind == Unauthorized && e.Thumbprint != "":
+		return "the certificate does not fit " + who
 	case e.Kind == Unauthorized:
 		return "the key does not fit " + who
 	case e.Kind == NotEnrolled:
@@ -153,9 +158,15 @@ func (e *Error) remedy() string {
 		return "check dps.scope_id, dps.registration_id and dps.endpoint"
 	case e.Kind == Unauthorized && e.Status == http.StatusForbidden:
 		return "check the IP filter and private access of the DPS instance under Networking"
+	case e.Kind == Unauthorized && e.Thumbprint != "":
+		return "its SHA-256 thumbprint is " + strings.ToUpper(e.Thumbprint) + ": an individual enrollment must have exactly this certificate, " +
+			"an enrollment group the one of its issuer, and either must be of the kind X.509; compare dps.scope_id with the ID Scope in the portal"
+	case e.Kind == Unauthorized && e.OtherKind != "":
+		return "the key is right, but of the other kind: write dps.key_kind: " + e.OtherKind
 	case e.Kind == Unauthorized:
 		return "compare dps.key_file with the enrollment's primary or secondary key and dps.scope_id with the ID Scope in the portal; " +
 			"dps.key_kind is group for the key of an enrollment group, individual for that of an individual enrollment; " +
+			"an enrollment of the kind X.509 takes no key but dps.cert_file; " +
 			"an id that is not enrolled at all may be refused alike"
 	case e.Kind == NotEnrolled:
 		return "create an individual enrollment with exactly this registration id, or an enrollment group and use its key, " +

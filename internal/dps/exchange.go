@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -35,6 +36,27 @@ type exchange struct {
 	deadline  time.Time
 	operation string // the id to poll, empty before DPS named one
 	setbacks  int    // answers in a row that brought nothing
+	end       func() // closes what stays open
+}
+
+// noOperation has the shape of an operation id and is that of none.
+const noOperation = "4.0000000000000000.00000000-0000-0000-0000-000000000000"
+
+// newExchange fills in the defaults. It is to be ended.
+func newExchange(o Options) *exchange {
+	o.Endpoint = cmp.Or(o.Endpoint, DefaultEndpoint)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	x := &exchange{Options: o, deadline: time.Now().Add(overallLimit), end: func() {}}
+	if x.Transport == nil {
+		t := transport(o)
+		x.Transport, x.end = t, t.CloseIdleConnections
+	}
+	return x
 }
 
 // check refuses what DPS would refuse anyway, with better words.
@@ -156,7 +178,9 @@ func (x *exchange) request(ctx context.Context) (*http.Request, error) {
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Content-Type", "application/json; charset=utf-8")
-	req.Header.Set("Authorization", token.DPS(x.Key, x.ScopeID, x.RegistrationID, x.Now().Add(tokenTTL)))
+	if x.Certificate.IsZero() {
+		req.Header.Set("Authorization", token.DPS(x.Key, x.ScopeID, x.RegistrationID, x.Now().Add(tokenTTL)))
+	}
 	req.Header.Set("User-Agent", cmp.Or(x.UserAgent, "tasmota-azd"))
 	return req, nil
 }
@@ -181,5 +205,6 @@ func (x *exchange) broken(ctx context.Context, err error) error {
 // fail completes an error with whom was asked for what.
 func (x *exchange) fail(e *Error) *Error {
 	e.Endpoint, e.ScopeID, e.RegistrationID = x.Endpoint, x.ScopeID, x.RegistrationID
+	e.Thumbprint = x.Certificate.Fingerprint()
 	return e
 }

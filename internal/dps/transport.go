@@ -14,11 +14,17 @@ import (
 
 // transport returns the daemon's own way to DPS: TLS 1.2 at least, checked by
 // the proven clock, through the proxy of the environment if there is one.
-func transport(roots *x509.CertPool, now func() time.Time) *http.Transport {
+func transport(o Options) *http.Transport {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.Roots, Time: o.Now}
+	if !o.Certificate.IsZero() {
+		// DPS may ask for it when the handshake is over (contract, section 7.3).
+		config.Renegotiation = tls.RenegotiateOnceAsClient
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return o.Certificate.TLS(), nil }
+	}
 	return &http.Transport{
 		Proxy:                  proxy,
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Time: now},
+		TLSClientConfig:        config,
 		TLSHandshakeTimeout:    15 * time.Second,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"tasmota-azd/internal/dps"
@@ -89,6 +90,12 @@ func (i *Identities) due(t hub.Trouble) bool {
 	return t.Failures >= manyFailures && time.Since(t.Since) >= longTrouble && !time.Now().Before(i.next)
 }
 
+// renewed reports whether DPS does not know the certificate yet that the device
+// has now. In the hub DPS enters that of the registration (contract, section 8.2).
+func (i *Identities) renewed() bool {
+	return i.known.Certificate != i.dps.Certificate.Fingerprint() && !time.Now().Before(i.next)
+}
+
 var errAskLimit = errors.New("DPS took too long to decide")
 
 // askAgain asks DPS once whether the device has moved. Whatever goes wrong,
@@ -121,8 +128,26 @@ func (i *Identities) ask(ctx context.Context) error {
 		i.next = time.Now().Add(missedEvery)
 	}
 	if err != nil {
+		i.findKind(ctx, err)
 		return err
 	}
 	i.remember(a)
 	return nil
+}
+
+// findKind adds to a refusal whether the key would fit as one of the other kind.
+func (i *Identities) findKind(ctx context.Context, err error) {
+	e, ok := errors.AsType[*dps.Error](err)
+	if !ok || e.Status != http.StatusUnauthorized || i.other.IsZero() || dps.Fits(ctx, i.dps) {
+		return
+	}
+	o := i.dps
+	o.Key = i.other
+	if !dps.Fits(ctx, o) {
+		return
+	}
+	e.OtherKind = "group"
+	if i.group {
+		e.OtherKind = "individual"
+	}
 }

@@ -1,6 +1,9 @@
 package identity
 
-import "tasmota-azd/internal/dps"
+import (
+	"tasmota-azd/internal/dps"
+	"tasmota-azd/internal/token"
+)
 
 // assignmentFile is the name of the assignment in the store.
 const assignmentFile = "assignment"
@@ -12,6 +15,7 @@ type assignment struct {
 	ScopeID        string `json:"scope_id"`
 	RegistrationID string `json:"registration_id"`
 	KeyFingerprint string `json:"key_fingerprint"`
+	Certificate    string `json:"certificate,omitempty"` // its fingerprint
 	Hub            string `json:"hub"`
 	DeviceID       string `json:"device_id"`
 }
@@ -23,11 +27,13 @@ func (i *Identities) question() assignment {
 		ScopeID:        i.dps.ScopeID,
 		RegistrationID: i.dps.RegistrationID,
 		KeyFingerprint: i.dps.Key.Fingerprint(),
+		Certificate:    i.dps.Certificate.Fingerprint(),
 	}
 }
 
 // recall loads the assignment of an earlier run, if it answers the question
-// that the configuration asks now.
+// that the configuration asks now. It also counts for a renewed certificate,
+// which DPS is told of as soon as can be.
 func (i *Identities) recall() {
 	var a assignment
 	ok, err := i.store.Load(assignmentFile, &a)
@@ -39,10 +45,14 @@ func (i *Identities) recall() {
 	}
 	asked := i.question()
 	asked.Hub, asked.DeviceID = a.Hub, a.DeviceID
+	if a.Certificate != "" && asked.Certificate != "" {
+		asked.Certificate = a.Certificate
+	}
 	if a != asked || a.Hub == "" || a.DeviceID == "" {
 		i.log.Info("DPS was last asked with another endpoint, scope, id or key", "hub", a.Hub, "registration_id", a.RegistrationID)
 		return
 	}
+	i.other = token.Key{}
 	i.log.Debug("the hub of the last time is used", "hub", a.Hub, "device_id", a.DeviceID)
 	i.known = &a
 }
@@ -54,7 +64,7 @@ func (i *Identities) remember(said dps.Assignment) {
 	if i.known == nil || *i.known != a {
 		i.log.Info("DPS assigned a hub", "hub", a.Hub, "device_id", a.DeviceID, "substatus", said.Substatus)
 	}
-	i.known = &a
+	i.known, i.other = &a, token.Key{}
 	i.save(assignmentFile, a)
 }
 

@@ -8,6 +8,9 @@
 // the azure-iot contract, section 7.7, allows. Without a configured id the
 // device is named after its MAC address, once and for all.
 //
+// It also decides how: with which of two keys, with the certificate that is in
+// its files at that moment, and by which way. What worked is kept, too.
+//
 // An Identities is not safe for concurrent use; the hub's client owns it.
 package identity
 
@@ -30,16 +33,22 @@ type Options struct {
 	// Hub is where to connect as whom. An empty DeviceID means the MAC address.
 	// With DPS only DeviceID counts, as the default of the registration id.
 	Hub hub.Identity
+	// Secondary is a second key of the device, for when the hub refuses Hub.Key.
+	Secondary token.Key
+	// Certificate is used in place of any key, by the hub and by DPS.
+	Certificate Certificate
+	Transport   Transport
 	// DPS names the hub if ScopeID is not empty. An empty RegistrationID means
 	// Hub.DeviceID, or the MAC address without that.
 	DPS dps.Options
-	// Group says that DPS.Key is the key of an enrollment group. It is kept
-	// only until the device's own key is derived from it.
+	// Group says that DPS.Key is the key of an enrollment group, from which the
+	// device's own key is derived. It is kept only until DPS has taken that one.
 	Group bool
 
-	Store *store.Store // keeps the assignment and the MAC address
-	Sys   fs.FS        // the network interfaces, default /sys/class/net
-	Log   *slog.Logger // default: none
+	Store *store.Store     // keeps the assignment, the MAC address, and what logins have taught
+	Now   func() time.Time // the proven time, default time.Now
+	Sys   fs.FS            // the network interfaces, default /sys/class/net
+	Log   *slog.Logger     // default: none
 }
 
 // Identities tells the hub's client who the device is.
@@ -47,10 +56,18 @@ type Identities struct {
 	hub   hub.Identity
 	dps   dps.Options // its Key is the device's own once named is true
 	group bool
-	named bool // the id is settled
+	other token.Key // what DPS would take if Group were wrong; zero when that is known to be right
+	named bool      // the id is settled
 	store *store.Store
 	sys   fs.FS
+	now   func() time.Time
 	log   *slog.Logger
+
+	keys    ring
+	cert    renewal
+	route   route
+	counted int // the failures that have been learned from
+	memory  memory
 
 	known *assignment // what DPS said, nil if that is not known or does not fit
 	next  time.Time   // DPS is not asked again before
@@ -64,10 +81,16 @@ func New(o Options) *Identities {
 		group: o.Group,
 		store: o.Store,
 		sys:   o.Sys,
+		now:   o.Now,
 		log:   o.Log,
+		keys:  newRing(o.Hub.Key, o.Secondary),
+		route: newRoute(o.Transport),
 	}
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)
+	}
+	if i.now == nil {
+		i.now = time.Now
 	}
 	if i.sys == nil {
 		i.sys = os.DirFS("/sys/class/net")
@@ -76,6 +99,9 @@ func New(o Options) *Identities {
 	if i.dps.Log == nil {
 		i.dps.Log = i.log
 	}
+	i.cert = renewal{Certificate: o.Certificate, now: i.now, log: i.log}
+	i.dps.Certificate = o.Certificate.Certificate
+	i.recallLogin()
 	if id := i.configured(); id != "" {
 		i.settle(id)
 	}
@@ -92,8 +118,7 @@ func (i *Identities) configured() string {
 
 func (i *Identities) provisioned() bool { return i.dps.ScopeID != "" }
 
-// settle names the device and makes its own key from that of the group, which
-// is forgotten.
+// settle names the device and makes its own key from that of the group.
 func (i *Identities) settle(id string) {
 	i.named = true
 	if !i.provisioned() {
@@ -101,10 +126,11 @@ func (i *Identities) settle(id string) {
 		return
 	}
 	i.dps.RegistrationID = id
+	i.other = i.dps.Key.Derive(id)
 	if i.group {
-		i.dps.Key = i.dps.Key.Derive(id)
+		i.dps.Key, i.other = i.other, i.dps.Key
 	}
-	i.hub.Key = token.Key{}
+	i.keys = newRing(i.dps.Key)
 	i.recall()
 }
 
@@ -116,20 +142,25 @@ func (i *Identities) Identify(ctx context.Context, t hub.Trouble) (hub.Identity,
 	if err := i.name(ctx); err != nil {
 		return hub.Identity{}, err
 	}
+	i.learn(t)
+	i.dps.Certificate = i.cert.current()
+	id := i.hub
+	id.Key, id.Certificate, id.Way = i.keys.key(), i.dps.Certificate, i.route.next(i.now())
 	if !i.provisioned() {
-		return i.hub, nil
+		return id, nil
 	}
 	if i.known == nil {
 		if err := i.obtain(ctx); err != nil {
 			return hub.Identity{}, err
 		}
-	} else if i.due(t) {
+	} else if i.due(t) || i.renewed() {
 		i.askAgain(ctx, t)
 	}
 	if ctx.Err() != nil {
 		return hub.Identity{}, context.Cause(ctx)
 	}
-	return hub.Identity{Host: i.known.Hub, DeviceID: i.known.DeviceID, Key: i.dps.Key}, nil
+	id.Host, id.DeviceID = i.known.Hub, i.known.DeviceID
+	return id, nil
 }
 
 // wait returns after d, or before with the cause of ctx.

@@ -12,6 +12,8 @@ type Door string
 // The doors there are.
 const (
 	C2D       Door = "c2d"       // a cloud-to-device message
+	Method    Door = "method"    // a direct method
+	Twin      Door = "twin"      // a desired property
 	PowerOn   Door = "power-on"  // the machine started: what PowerOnState wants
 	Start     Door = "start"     // the daemon started on a machine that ran on: the saved state
 	Adopted   Door = "adopted"   // the daemon took back a line that systemd had kept
@@ -23,7 +25,7 @@ const (
 // A Cause says who made a relay move.
 type Cause struct {
 	Door Door   `json:"door"`
-	ID   string `json:"id,omitempty"`  // the message id the sender gave, empty without one
+	ID   string `json:"id,omitempty"`  // what the sender or the hub calls the wish, empty without a name
 	Seq  uint64 `json:"seq,omitempty"` // number of the command in this run of the daemon, 0 for none
 }
 

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -114,7 +113,7 @@ func (in *Interpreter) drain(now time.Time) (replies []Reply, err error) {
 		in.queue.due = now.Add(in.gap())
 		c := &call{Command: it.Command, now: now, noGap: it.noGap}
 		if e := in.execute(c); e != nil {
-			err = errors.Join(err, fmt.Errorf("backlog: %s: %w", it.Name, e))
+			err = errors.Join(err, &BacklogError{Name: it.Name, Cause: it.Cause, Err: e})
 		}
 		if it.noGap {
 			in.queue.due = now

@@ -49,6 +49,18 @@ var (
 	ErrRejected = errors.New("index or argument not allowed")
 )
 
+// A BacklogError is what went wrong with a command from the backlog.
+type BacklogError struct {
+	Name  string
+	Cause cause.Cause
+	Err   error
+}
+
+func (e *BacklogError) Error() string { return "backlog: " + e.Name + ": " + e.Err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *BacklogError) Unwrap() error { return e.Err }
+
 // MaxArg is the longest argument in bytes: what a cloud-to-device message can
 // carry. A longer one is rejected.
 const MaxArg = 64 << 10

@@ -114,6 +114,11 @@ func (in *Interpreter) Pending(c cause.Cause) bool {
 	return in.queue.holds(c)
 }
 
+// Resumes returns when the backlog goes on, zero if it is empty.
+func (in *Interpreter) Resumes() time.Time {
+	return in.queue.next()
+}
+
 // Settings returns what must survive a restart. Two of them are equal (==) when
 // there is nothing to save.
 func (in *Interpreter) Settings() Settings {

@@ -8,6 +8,7 @@ package device
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"time"
 
@@ -39,6 +40,7 @@ const (
 type Hub interface {
 	Send(hub.Telemetry)
 	Ack(hub.Message)
+	Answer(m hub.Method, status int, body []byte)
 }
 
 // An Upkeep is work of the relays that falls due by itself, such as getting back a
@@ -81,6 +83,9 @@ type Device struct {
 	topic   topics
 	seen    recent
 	unacked []waiting
+	asked   []*asked  // methods, in the order in which they came
+	ending  bool      // nothing new is begun
+	runID   string    // tells the methods of this run from those of others
 	behind  int       // commands run since the last save
 	pause   time.Time // when the burst is over, or zero
 	saved   State     // what the store holds
@@ -113,7 +118,7 @@ func New(o Options) *Device {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Device{o: o, saved: o.State, topic: newTopics(o.FullTopic, "")}
+	return &Device{o: o, saved: o.State, topic: newTopics(o.FullTopic, ""), runID: rand.Text()[:8]}
 }
 
 // Run serves events until ctx is done. Then it finishes what is in the backlog,
@@ -149,6 +154,9 @@ func (d *Device) next() time.Time {
 	if len(d.unacked) > 0 {
 		at = earliest(at, d.unacked[0].until)
 	}
+	if len(d.asked) > 0 {
+		at = earliest(at, d.asked[0].until)
+	}
 	return earliest(at, d.beatAt)
 }
 
@@ -157,6 +165,7 @@ func (d *Device) tick(now time.Time) {
 	if due(d.o.Commands.Next(), now) {
 		replies, err := d.o.Commands.Tick(now)
 		d.ran(now)
+		d.tell(replies, err)
 		d.send(replies)
 		if err != nil {
 			d.o.Log.Log(context.Background(), d.level(err), "queued command failed", "err", err)
@@ -166,7 +175,8 @@ func (d *Device) tick(now time.Time) {
 		d.o.Upkeep.Tick(now)
 		d.ran(now) // a relay may have got another state
 	}
-	if due(d.pause, now) || len(d.unacked) > 0 && due(d.unacked[0].until, now) {
+	if due(d.pause, now) || len(d.unacked) > 0 && due(d.unacked[0].until, now) ||
+		len(d.asked) > 0 && due(d.asked[0].until, now) {
 		d.settle(now)
 	}
 	if due(d.syncAt, now) {
@@ -198,6 +208,7 @@ func (d *Device) alive(now time.Time) {
 // hub: its message was not acknowledged and comes again.
 func (d *Device) finish() error {
 	end := time.Now().Add(finishWithin)
+	d.ending = true
 	for d.owes() {
 		at := d.o.Commands.Next()
 		if at.IsZero() || at.After(end) {
@@ -210,6 +221,7 @@ func (d *Device) finish() error {
 		d.settle(time.Now())
 	}
 	d.settle(time.Now())
+	d.answerAll()
 	d.sync()
 	return nil
 }

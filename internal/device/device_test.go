@@ -43,6 +43,12 @@ func (c *cloud) Ack(m hub.Message) {
 	c.words = append(c.words, "ack "+m.ID)
 }
 
+func (c *cloud) Answer(m hub.Method, status int, body []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.words = append(c.words, fmt.Sprintf("answer %s %d %s", m.ID, status, body))
+}
+
 func (c *cloud) said() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

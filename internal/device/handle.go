@@ -29,6 +29,8 @@ func (d *Device) handle(now time.Time, ev hub.Event) {
 		}
 	case hub.Message:
 		d.message(now, ev)
+	case hub.Method:
+		d.method(now, ev)
 	}
 }
 
@@ -37,9 +39,9 @@ func (d *Device) handle(now time.Time, ev hub.Event) {
 func (d *Device) message(now time.Time, m hub.Message) {
 	d.ran(now)
 	w := waiting{message: m, until: now.Add(ackAfter)}
-	topic, ok := m.Property("Topic")
+	topic, arg, ok := named(m)
 	switch {
-	case !ok || topic == "":
+	case !ok:
 		d.o.Log.Warn("message ignored: it has no property Topic, so it names no command; "+
 			"send the application property Topic with a command such as /power, and its argument such as toggle as the body",
 			"id", m.ID)
@@ -47,7 +49,7 @@ func (d *Device) message(now time.Time, m hub.Message) {
 		d.o.Log.Info("message came again and is not run again", "id", m.ID, "topic", topic)
 		w.command.Cause = d.running(m.ID)
 	default:
-		w.command = commands.Parse(topic, string(m.Body))
+		w.command = commands.Parse(topic, arg)
 		d.seq++
 		w.command.Cause = cause.Cause{Door: cause.C2D, ID: m.ID, Seq: d.seq}
 		if m.ID != "" {
@@ -69,7 +71,7 @@ func (d *Device) running(id string) cause.Cause {
 }
 
 // run runs one command, sends its answers, and writes its line in the log.
-func (d *Device) run(now time.Time, c commands.Command) {
+func (d *Device) run(now time.Time, c commands.Command) ([]commands.Reply, error) {
 	replies, err := d.o.Commands.Run(now, c)
 	d.send(replies)
 	attrs := []slog.Attr{
@@ -81,6 +83,7 @@ func (d *Device) run(now time.Time, c commands.Command) {
 		attrs = append(attrs, slog.Any("err", err))
 	}
 	d.o.Log.LogAttrs(context.Background(), d.level(err), "command done", attrs...)
+	return replies, err
 }
 
 // level is how loud the log is about the outcome of a command: an error if a pin
@@ -113,10 +116,19 @@ func (d *Device) send(replies []commands.Reply) {
 		d.o.Hub.Send(hub.Telemetry{
 			Topic:         d.topic.full(r.Tele, r.Topic),
 			Body:          []byte(r.Body),
-			CorrelationID: r.Cause.ID,
+			CorrelationID: correlation(r.Cause),
 			Perishable:    r.Periodic,
 		})
 	}
+}
+
+// correlation is the id that ties an answer to the message it answers. The caller of
+// a method has its answer, and knows no id.
+func correlation(c cause.Cause) string {
+	if c.Door != cause.C2D {
+		return ""
+	}
+	return c.ID
 }
 
 // result is what the log says of a command's answers: the last one, which is the

@@ -17,6 +17,7 @@ func (d *Device) settle(now time.Time) {
 		d.pause = now.Add(saveAgain)
 	}
 	d.acknowledge(now)
+	d.answer(now)
 }
 
 // save writes what has happened and what that led to, if there is anything new.
@@ -63,6 +64,11 @@ func (d *Device) acknowledge(now time.Time) {
 func (d *Device) owes() bool {
 	for _, w := range d.unacked {
 		if d.o.Commands.Pending(w.command.Cause) {
+			return true
+		}
+	}
+	for _, a := range d.asked {
+		if d.waits(time.Now(), a) {
 			return true
 		}
 	}

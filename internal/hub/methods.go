@@ -19,8 +19,8 @@ const (
 )
 
 const (
-	// maxMethod is the largest request and the largest answer (contract, section 1.9).
-	maxMethod = 128 * 1024
+	// MaxMethod is the largest request and the largest answer (contract, section 1.9).
+	MaxMethod = 128 * 1024
 	// maxCalls bounds the calls of one link that are not answered. A device answers
 	// at once or within seconds.
 	maxCalls = 64
@@ -50,8 +50,8 @@ func (Method) event() {}
 // the session in which m came is over, nothing happens: its caller has been told
 // that there is no answer.
 func (c *Client) Answer(m Method, status int, body []byte) {
-	if len(body) > maxMethod {
-		c.opts.Log.Error("answer of a method is too large for the hub", "method", clip(m.Name, 120), "bytes", len(body), "limit", maxMethod)
+	if len(body) > MaxMethod {
+		c.opts.Log.Error("answer of a method is too large for the hub", "method", clip(m.Name, 120), "bytes", len(body), "limit", MaxMethod)
 		status, body = 500, nil
 	}
 	if m.call != nil {
@@ -201,9 +201,9 @@ func decodeMethod(topic string, body []byte) (m Method, err error) {
 		return Method{}, errNoRequestID
 	}
 	m = Method{Name: unescape(name), Body: body, ID: rid}
-	if len(body) > maxMethod {
+	if len(body) > MaxMethod {
 		m.Body = nil
-		return m, fmt.Errorf("the body has %d bytes: the hub allows %d", len(body), maxMethod)
+		return m, fmt.Errorf("the body has %d bytes: the hub allows %d", len(body), MaxMethod)
 	}
 	return m, nil
 }

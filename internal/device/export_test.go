@@ -1,0 +1,4 @@
+package device
+
+// Seams for fuzzing.
+var Argument = argument

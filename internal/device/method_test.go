@@ -85,11 +85,11 @@ func TestMethodThatFails(t *testing.T) {
 		r.bank.fail(errors.New("relay 1 on GPIO17: gone"))
 		got := append(answers(r.call("power", `"on"`)), answers(r.call("Power0", `1`))...)
 		time.Sleep(time.Second)
-		got = append(got, answers(r.call("backlog0", `"power2;foo;power1 on"`))...)
+		got = append(got, answers(r.call("backlog0", `"power1 on;foo;power2"`))...)
 		want := []string{
 			`answer 1 503 {"Command":"Error","Input":"POWER on"}`,
 			`answer 1 503 {"POWER1":"OFF","POWER2":"OFF","Command":"Error","Input":"POWER0 1"}`,
-			`answer 1 503 [{"POWER2":"OFF"},{"Command":"Unknown","Input":"FOO"},{"Command":"Error","Input":"POWER on"}]`,
+			`answer 1 503 [{"Command":"Error","Input":"POWER on"},{"Command":"Unknown","Input":"FOO"},{"POWER2":"OFF"}]`,
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("answered %q\nwant %q", got, want)

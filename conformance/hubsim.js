@@ -106,6 +106,19 @@ class Hubsim {
   // send puts a cloud-to-device message into a device's queue.
   send(deviceId, message) { return this.call('POST', `devices/${escape(deviceId)}/messages`, message); }
 
+  // invoke calls a direct method, with null if nothing else is said, once the
+  // device has subscribed, and returns the answer.
+  async invoke(deviceId, call) {
+    return JSON.parse(await this.call('POST', `devices/${escape(deviceId)}/methods`, { connectTimeout: '10s', payload: null, ...call }));
+  }
+
+  twin(deviceId) { return this.get(`devices/${escape(deviceId)}/twin`); }
+
+  // updateTwin changes desired properties.
+  updateTwin(deviceId, desired) {
+    return this.call('PATCH', `devices/${escape(deviceId)}/twin`, { properties: { desired } });
+  }
+
   // queue is what the device has not completed.
   queue(deviceId) { return this.get(`devices/${escape(deviceId)}/messages`); }
 

@@ -57,6 +57,23 @@ function received(client) {
   return messages;
 }
 
+// answering answers all calls of a method alike and collects them.
+function answering(client, name, status, payload) {
+  const calls = [];
+  client.onDeviceMethod(name, (request, response) => {
+    calls.push({ methodName: request.methodName, payload: request.payload });
+    response.send(status, payload);
+  });
+  return calls;
+}
+
+// report changes reported properties.
+function report(twin, patch) {
+  return new Promise((resolve, reject) => {
+    twin.properties.reported.update(patch, (err) => (err ? reject(err) : resolve()));
+  });
+}
+
 // persist opens a client again as often as the packages give up: they mend a
 // connection that was closed, but leave one that was reset to the application.
 function persist(client) {
@@ -68,4 +85,4 @@ function properties(message) {
   return Object.fromEntries(message.properties.propertyList.map(({ key, value }) => [key, value]));
 }
 
-module.exports = { device, deviceWithToken, never, persist, properties, received, roundTrip, Message };
+module.exports = { answering, device, deviceWithToken, never, persist, properties, received, report, roundTrip, Message };

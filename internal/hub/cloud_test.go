@@ -26,8 +26,8 @@ const (
 	keyText = "jNz5mAED7S6cwBfdwDO7vWozxrhf3BqeqABjaumHObY="
 
 	// The life of a token, and when it is renewed if chance is in the middle. Not
-	// an hour: pings are sent at multiples of five seconds, and the stand-in that
-	// fails to answer one because the device has left does not see its DISCONNECT.
+	// an hour: pings are sent at whole minutes, and the stand-in that fails to answer
+	// one because the device has left does not see its DISCONNECT.
 	tokenTTL = 3601 * time.Second
 	renewAt  = tokenTTL * 8 / 10
 )

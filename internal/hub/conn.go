@@ -5,12 +5,15 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
 const (
-	// writeWithin is how long one packet may take to leave. paho has such a
-	// limit only for PUBLISH: with a full send buffer, a PUBACK or a PINGREQ
-	// would hang for as long as the kernel goes on trying.
+	// writeWithin is how long one packet may take to leave, or as long as a ping
+	// has to come back if that is less. paho has such a limit only for PUBLISH:
+	// with a full send buffer, a PUBACK or a PINGREQ would hang for as long as the
+	// kernel goes on trying.
 	writeWithin = 10 * time.Second
 	// maxPacket is more than any packet the hub may send: the largest message
 	// with the longest topic has 128 KB.
@@ -24,9 +27,12 @@ var errPacketSize = errors.New("the other side sent a packet that is larger than
 type conn struct {
 	net.Conn
 	lost   func(error)
+	pong   chan struct{} // holds one token when a ping has been answered
+	within time.Duration // how long one packet may take to leave
 	frames frames
-	closed atomic.Bool // by this side
-	polite atomic.Bool // say goodbye when closing
+	writer chan struct{} // full while a packet is being written: a WebSocket bears no two
+	closed atomic.Bool   // by this side
+	polite atomic.Bool   // say goodbye when closing
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -34,11 +40,29 @@ func (c *conn) Read(p []byte) (int, error) {
 	if tooLarge := c.frames.check(p[:n]); tooLarge != nil {
 		return 0, c.report(tooLarge) // with n > 0 a reader would overlook it
 	}
+	if c.frames.pong {
+		c.frames.pong = false
+		nudge(c.pong)
+	}
 	return n, c.report(err)
 }
 
+// Write sends a packet of paho's, unless it is a ping: paho pings when it likes,
+// the pump when it is needed.
 func (c *conn) Write(p []byte) (int, error) {
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
+	if p[0] == packets.Pingreq<<4 {
+		return len(p), nil
+	}
+	return c.send(p)
+}
+
+// ping sends a PINGREQ. A failure is reported like that of any packet.
+func (c *conn) ping() { c.send([]byte{packets.Pingreq << 4, 0}) }
+
+func (c *conn) send(p []byte) (int, error) {
+	c.writer <- struct{}{}
+	defer func() { <-c.writer }()
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.within)); err != nil {
 		return 0, c.report(err)
 	}
 	n, err := c.Conn.Write(p)
@@ -77,6 +101,7 @@ func (c *conn) Close() error {
 type frames struct {
 	left    int  // bytes of this packet to come
 	inSize  bool // in its length field
+	pong    bool // a PINGRESP has begun since this was last cleared
 	size    int
 	shift   int
 	invalid bool
@@ -104,6 +129,7 @@ func (f *frames) check(p []byte) error {
 func (f *frames) header(b byte) {
 	if !f.inSize {
 		f.inSize, f.size, f.shift = true, 0, 0
+		f.pong = f.pong || b>>4 == packets.Pingresp
 		return
 	}
 	f.size |= int(b&0x7f) << f.shift

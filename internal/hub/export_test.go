@@ -12,6 +12,8 @@ var (
 
 	DecodeMethod = decodeMethod
 	AnswerTopic  = answerTopic
+
+	TCPDialer = tcpDialer
 )
 
 // CheckFrames reads packets in chunks as they come from the network.

@@ -18,6 +18,7 @@ package hub
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
 	"math/rand/v2"
@@ -67,9 +68,11 @@ type Options struct {
 
 // A Client is the device's side of the connection. Use New.
 type Client struct {
-	opts   Options
-	out    *outbox
-	chance func() float64 // in [0, 1), for what is random in waits and renewals
+	opts     Options
+	out      *outbox
+	chance   func() float64 // in [0, 1), for what is random in waits and renewals
+	dialer   *net.Dialer
+	sessions tls.ClientSessionCache
 }
 
 // New returns a Client that is not connected. It starts nothing.
@@ -99,7 +102,10 @@ func New(o Options) *Client {
 	if o.Accepted == nil {
 		o.Accepted = func(Identity) {}
 	}
-	return &Client{opts: o, out: newOutbox(), chance: rand.Float64}
+	return &Client{
+		opts: o, out: newOutbox(), chance: rand.Float64,
+		dialer: tcpDialer(o.KeepAlive), sessions: tls.NewLRUClientSessionCache(2),
+	}
 }
 
 // maxKeepAlive is the largest keep-alive the hub honours (contract, section 1.5).

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"math"
 	"net"
 	"net/url"
 	"strings"
@@ -66,7 +67,7 @@ func (c *Client) connect(ctx context.Context, id Identity) (*link, error) {
 		l.close(false)
 		return nil, err
 	}
-	l.pumps.Go(func() { (&pump{link: l, out: c.out}).run() })
+	l.pumps.Go(func() { (&pump{link: l, out: c.out, pulse: newPulse(c.opts.KeepAlive)}).run() })
 	return l, nil
 }
 
@@ -90,7 +91,10 @@ func (c *Client) newLink(ctx context.Context, id Identity, raw net.Conn) *link {
 	}
 	l.part = sync.OnceFunc(func() { close(l.parting) })
 	l.ctx, l.lose = context.WithCancelCause(ctx)
-	l.conn = &conn{Conn: raw, lost: func(err error) { l.lose(lostError(err)) }}
+	l.conn = &conn{
+		Conn: raw, lost: func(err error) { l.lose(lostError(err)) },
+		pong: make(chan struct{}, 1), writer: make(chan struct{}, 1), within: min(writeWithin, pongWithin(c.opts.KeepAlive)),
+	}
 	l.client = mqtt.NewClient(c.mqttOptions(l))
 	return l
 }
@@ -125,17 +129,12 @@ func (c *Client) mqttOptions(l *link) *mqtt.ClientOptions {
 	o.SetUsername(l.user)
 	o.SetPassword(c.sign(l))
 	o.SetKeepAlive(c.opts.KeepAlive)
-	o.SetPingTimeout(min(10*time.Second, c.opts.KeepAlive/3))
+	o.SetPingTimeout(math.MaxInt64) // its pings are not sent, see conn.Write
 	o.SetWriteTimeout(handWithin)
 	o.SetOrderMatters(true)
 	o.SetAutoAckDisabled(true)
 	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { c.arrived(l, m) })
-	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
-		if strings.Contains(err.Error(), "pingresp") {
-			err = errNoPing
-		}
-		l.lose(lostError(err))
-	})
+	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) { l.lose(lostError(err)) })
 	if c.opts.Will != nil {
 		will := c.opts.Will(l.id.DeviceID)
 		o.SetBinaryWill(encode(outboundPrefix(l.id.DeviceID), will), will.Body, 1, false)

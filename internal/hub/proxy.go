@@ -27,7 +27,7 @@ func (c *Client) throughProxy(ctx context.Context, host string, port int) (net.C
 	case err != nil: // it may quote a password
 		return nil, proxyError("HTTPS_PROXY is not an address like http://proxy:3128", err)
 	case proxy == nil:
-		return dialTCP(ctx, host, port)
+		return c.dialTCP(ctx, host, port)
 	case proxy.Scheme != "http" && proxy.Scheme != "https":
 		return nil, proxyError(fmt.Sprintf("HTTPS_PROXY names a proxy of the kind %s; http and https are possible", clip(proxy.Scheme, 20)), nil)
 	}
@@ -48,7 +48,7 @@ func (c *Client) dialProxy(ctx context.Context, proxy *url.URL) (net.Conn, error
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[proxy.Scheme]
 	}
-	raw, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(proxy.Hostname(), port))
+	raw, err := c.dialer.DialContext(ctx, "tcp", net.JoinHostPort(proxy.Hostname(), port))
 	if err != nil || proxy.Scheme == "http" {
 		return raw, err
 	}

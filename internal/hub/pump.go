@@ -12,25 +12,27 @@ import (
 const pubackWithin = 30 * time.Second
 
 // A pump works off what leaves on one link: telemetry in order, the
-// acknowledgements of messages in order of arrival, and the answers of methods. It has a goroutine of its
-// own, as paho may block it, and then messages must still come in.
+// acknowledgements of messages in order of arrival, and the answers of methods. It
+// also feels the pulse of the link. It has a goroutine of its own, as paho may block
+// it, and then messages must still come in.
 type pump struct {
 	link   *link
 	out    *outbox
+	pulse  pulse
 	flight []flying // the messages on the wire, in the order of the outbox
 }
 
 // A flying message waits for its PUBACK.
 type flying struct {
 	token mqtt.Token
-	until time.Time
+	sent  time.Time
 }
 
 // run returns when the link is lost or closed. What has not arrived by then is
 // to be sent again.
 func (p *pump) run() {
 	prefix := outboundPrefix(p.link.id.DeviceID)
-	late := time.NewTimer(pubackWithin)
+	late := time.NewTimer(0)
 	defer late.Stop()
 	parting := p.link.parting
 	for p.link.ctx.Err() == nil {
@@ -43,25 +45,40 @@ func (p *pump) run() {
 			break
 		}
 		var confirmed <-chan struct{}
+		wake := p.pulse.due()
 		if len(p.flight) > 0 {
 			confirmed = p.flight[0].token.Done()
-			late.Reset(time.Until(p.flight[0].until))
-		} else {
-			late.Stop()
+			wake = earlier(wake, p.flight[0].sent.Add(pubackWithin))
 		}
+		late.Reset(time.Until(wake))
 		select {
 		case <-p.link.ctx.Done():
 		case <-p.link.in.finish:
 		case <-p.link.calls.answered:
 		case <-p.out.wake:
 		case <-confirmed:
-		case <-late.C:
-			p.link.lose(lostError(errNoPuback))
+		case <-p.link.conn.pong:
+			p.pulse.answered()
+		case now := <-late.C:
+			p.late(now)
 		case <-parting:
 			parting = nil
 		}
 	}
 	p.out.rewind(p.arrived)
+}
+
+// late does what is due at now: it pings, or gives the link up.
+func (p *pump) late(now time.Time) {
+	switch {
+	case len(p.flight) > 0 && !now.Before(p.flight[0].sent.Add(pubackWithin)):
+		p.link.lose(lostError(errNoPuback))
+	case now.Before(p.pulse.due()):
+	case p.pulse.ask(now):
+		p.link.conn.ping()
+	default:
+		p.link.lose(lostError(errNoPing))
+	}
 }
 
 // acknowledge sends PUBACKs for the oldest messages, as far as they are done.
@@ -84,7 +101,7 @@ func (p *pump) publish(prefix string) {
 			}
 			return
 		}
-		p.flight = append(p.flight, flying{token, time.Now().Add(pubackWithin)})
+		p.flight = append(p.flight, flying{token, time.Now()})
 		p.acknowledge()
 		p.reply()
 	}
@@ -94,6 +111,7 @@ func (p *pump) publish(prefix string) {
 func (p *pump) confirm() {
 	for len(p.flight) > 0 && p.arrived(0) {
 		p.out.confirm()
+		p.pulse.proven(p.flight[0].sent)
 		p.flight[0] = flying{}
 		p.flight = p.flight[1:]
 	}

@@ -235,3 +235,38 @@ func TestSessionOverTLS(t *testing.T) {
 		}
 	}
 }
+
+// A device that comes again resumes its TLS session.
+func TestTLSIsResumed(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			ca := newAuthority(t, "Root")
+			sim := hubsim.New(hubsim.Options{})
+			defer sim.Close()
+			must(t, sim.AddDevice(hubsim.Device{ID: dev, Key: key(t)}))
+			config := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "localhost", time.Now())}, MaxVersion: version}
+			resumed := make(chan bool, 10)
+			port := listen(t, func(raw net.Conn) {
+				c := tls.Server(raw, config)
+				if c.Handshake() == nil {
+					resumed <- c.ConnectionState().DidResume
+				}
+				sim.ServeConn(c)
+			})
+			client := hub.New(hub.Options{
+				Identify: func(context.Context, hub.Trouble) (hub.Identity, error) {
+					return hub.Identity{Host: "localhost", DeviceID: dev, Key: key(t)}, nil
+				},
+				Port: port, TokenTTL: 2 * time.Second, Roots: ca.pool(), Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error)
+			go func() { ended <- client.Run(ctx, nil) }()
+			if first, second := <-resumed, <-resumed; first || !second {
+				t.Errorf("resumed: %v at first, then %v", first, second)
+			}
+			cancel()
+			must(t, <-ended)
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -19,36 +20,68 @@ func enrollmentCommand(c *client) *cobra.Command {
 	return cmd
 }
 
+// newEnrollment is what the flags of create say, and what is sent.
+type newEnrollment struct {
+	ID           string   `json:"id"`
+	Group        bool     `json:"group"`
+	Hub          string   `json:"hub"`
+	Key          string   `json:"key,omitempty"`
+	SecondaryKey string   `json:"secondaryKey,omitempty"`
+	Certificates []string `json:"certificates,omitempty"`
+
+	keyFile, secondaryKeyFile string
+	path, secondaryPath       string // of certificates
+}
+
 func enrollmentCreate(c *client) *cobra.Command {
-	var hub, file string
-	var group bool
+	var e newEnrollment
 	cmd := &cobra.Command{
-		Use: "create ID", Short: "Enroll one device by its registration id, or a group", Args: cobra.ExactArgs(1),
+		Use: "create ID", Short: "Enroll one device by its registration id, or a group, by keys or by certificates", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := readKey(file)
-			if err != nil {
+			e.ID = args[0]
+			if err := e.settle(); err != nil {
 				return err
 			}
-			body := map[string]any{"id": args[0], "group": group, "hub": hub, "key": key}
-			return c.act(cmd.Context(), "POST", "/v1/enrollments", body, "enrolled %s", args[0])
+			return c.act(cmd.Context(), "POST", "/v1/enrollments", e, "enrolled %s", e.ID)
 		},
 	}
-	cmd.Flags().BoolVar(&group, "group", false, "a group: the key of each device is derived from the group's")
-	cmd.Flags().StringVar(&hub, "hub", "", "`name` of the hub for its devices (default: the first one)")
-	cmd.Flags().StringVar(&file, "key-file", "", "`file` with the key in base64 (default: a key is made)")
+	f := cmd.Flags()
+	f.BoolVar(&e.Group, "group", false, "a group: the keys of each device are derived from the group's, or its certificate is signed by a CA of the group")
+	f.StringVar(&e.Hub, "hub", "", "`name` of the hub for its devices (default: the first one)")
+	f.StringVar(&e.keyFile, "key-file", "", "`file` with the primary key in base64 (default: a key is made)")
+	f.StringVar(&e.secondaryKeyFile, "secondary-key-file", "", "`file` with the secondary key (default: a key is made)")
+	f.StringVar(&e.path, "certificate-path", "", "`file` with the device's certificate in PEM, or a group's CA; there are no keys then")
+	f.StringVar(&e.secondaryPath, "secondary-certificate-path", "", "`file` with a second one")
 	return cmd
+}
+
+// settle reads the files.
+func (e *newEnrollment) settle() error {
+	var errs [2]error
+	e.Key, errs[0] = readKey(e.keyFile)
+	e.SecondaryKey, errs[1] = readKey(e.secondaryKeyFile)
+	for _, path := range []string{e.path, e.secondaryPath} {
+		text, err := readPEM(path)
+		if err != nil {
+			return err
+		}
+		if text != "" {
+			e.Certificates = append(e.Certificates, text)
+		}
+	}
+	return errors.Join(errs[:]...)
 }
 
 func enrollmentList(c *client) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the enrollments", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return show(cmd.Context(), c, "/v1/enrollments", "ID\tKIND\tHUB\tENABLED", func(e hubsim.EnrollmentState) string {
+			return show(cmd.Context(), c, "/v1/enrollments", "ID\tKIND\tATTESTATION\tHUB\tENABLED", func(e hubsim.EnrollmentState) string {
 				kind := "individual"
 				if e.Group {
 					kind = "group"
 				}
-				return fmt.Sprintf("%s\t%s\t%s\t%t", e.ID, kind, e.Hub, !e.Disabled)
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%t", e.ID, kind, e.Attestation, e.Hub, !e.Disabled)
 			})
 		},
 	}
@@ -67,7 +100,7 @@ func registrationList(c *client) *cobra.Command {
 
 func enrollmentShow(c *client) *cobra.Command {
 	return &cobra.Command{
-		Use: "show ID", Short: "Print the key of an enrollment", Args: cobra.ExactArgs(1),
+		Use: "show ID", Short: "Print the primary key of an enrollment", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.text(cmd.Context(), enrollmentPath(args[0], "/key"), "key")
 		},

@@ -50,7 +50,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(
 		serveCommand(&c.control),
 		deviceCommand(c), c2dCommand(c), methodCommand(c), twinCommand(c), monitorCommand(c), queueCommand(c), feedbackCommand(c),
-		enrollmentCommand(c),
+		enrollmentCommand(c), certificateCommand(c),
 		faultCommand(c), loginsCommand(c), packetsCommand(c),
 	)
 	return root

@@ -145,12 +145,12 @@ func publish(t *testing.T, conn net.Conn, id, bag, body string) {
 // TestDrive goes through the commands as somebody who tries the daemon would.
 func TestDrive(t *testing.T) {
 	c := serve(t, "--data", filepath.Join(t.TempDir(), "data"), "--hub", "localhost", "--hub", "127.0.0.1")
-	if got := c.run("device", "create", "pump"); got != "created pump\n" {
+	if got := c.run("device", "create", "pump"); !strings.HasPrefix(got, "created pump\nprimary key    ") || strings.Count(got, "\n") != 3 {
 		t.Errorf("device create: %q", got)
 	}
 	conn := c.connect("pump")
 	subscribe(t, conn, "pump")
-	want := "DEVICE  HUB        ENABLED  CONNECTED  SUBSCRIBED  QUEUED\npump    localhost  true     true       true        0\n"
+	want := "DEVICE  HUB        AUTH                ENABLED  CONNECTED  SUBSCRIBED  QUEUED\npump    localhost  shared_private_key  true     true       true        0\n"
 	if got := c.run("device", "list"); got != want {
 		t.Errorf("device list:\n%s", got)
 	}
@@ -212,7 +212,7 @@ func TestDriveFaultsAndEnrollments(t *testing.T) {
 	c.run("fault", "reassign", "rpi-7", "--hub", "127.0.0.1", "--device-id", "RPI-7")
 	c.run("enrollment", "create", "rpi-7", "--key-file", filepath.Join(dir, "group.key"))
 	c.run("enrollment", "disable", "rpi-7")
-	want = "ID       KIND        HUB        ENABLED\ndefault  group       localhost  true\nrpi-7    individual  localhost  false\n"
+	want = "ID       KIND        ATTESTATION   HUB        ENABLED\ndefault  group       symmetricKey  localhost  true\nrpi-7    individual  symmetricKey  localhost  false\n"
 	if got := c.run("enrollment", "list"); got != want {
 		t.Errorf("enrollment list:\n%s", got)
 	}

@@ -166,7 +166,7 @@ func (v *serving) enroll(sim *hubsim.Sim) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if old, err := sim.EnrollmentKey(groupID); err == nil {
+	if old, _, err := sim.EnrollmentKeys(groupID); err == nil {
 		if old == key {
 			return v.groupKey, nil
 		}

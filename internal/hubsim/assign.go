@@ -4,47 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
-	"strings"
-	"time"
-
-	"tasmota-azd/internal/token"
 )
-
-// admits finds the enrollment that admits a registration with this token: the
-// individual one, or else a group whose derived key fits (D05).
-func (s *Sim) admits(id, password string) (*enrollment, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.enrollments[fold(id)]; e != nil && !e.Group {
-		return e, checkDPSToken(e.Key, password, s.opts.ScopeID, id, s.opts.Now())
-	}
-	err := error(ErrUnknownEnrollment)
-	for _, e := range s.enrollments {
-		if e.Group {
-			if err = checkDPSToken(e.Key.Derive(id), password, s.opts.ScopeID, id, s.opts.Now()); err == nil {
-				return e, nil
-			}
-		}
-	}
-	return nil, err
-}
-
-// checkDPSToken judges an Authorization header (D02).
-func checkDPSToken(k token.Key, password, scope, id string, now time.Time) error {
-	c, err := token.Verify(k, password)
-	switch {
-	case err != nil:
-		return err
-	case c.KeyName != "registration":
-		return fmt.Errorf("skn is %q, not registration", c.KeyName)
-	case !strings.EqualFold(c.Resource, scope+"/registrations/"+id):
-		return fmt.Errorf("token is for %q", c.Resource)
-	case !now.Before(c.Expiry):
-		return fmt.Errorf("token expired %v ago", now.Sub(c.Expiry).Round(time.Second))
-	}
-	return nil
-}
 
 // The substatus of an assignment (contract, section 7.4).
 const (
@@ -55,7 +15,8 @@ const (
 
 // assign decides where a device belongs, and sees to it that the hub has an
 // identity with the same key (D05, D09).
-func (s *Sim) assign(id string, e *enrollment) (Registration, error) {
+func (s *Sim) assign(op *operation) (Registration, error) {
+	id, e := op.registration, op.enrollment
 	var done Registration
 	err := s.change(func() error {
 		now := s.opts.Now().UTC()
@@ -80,7 +41,7 @@ func (s *Sim) assign(id string, e *enrollment) (Registration, error) {
 		}
 		r.ID, r.Updated = id, now
 		r.Times++
-		d := s.identity(*r, e)
+		d := s.identity(*r, op)
 		if moved != nil {
 			d.twin = moved.twin
 		}
@@ -106,10 +67,10 @@ func (s *Sim) remove(deviceID string, why error) *device {
 	return d
 }
 
-// identity makes the device known at its hub, or gives it the key it
-// registered with. The caller holds s.mu.
-func (s *Sim) identity(r Registration, e *enrollment) *device {
-	key, text := e.deviceKey(r.ID)
+// identity makes the device known at its hub, or gives it the credentials it
+// registered with: its keys, or the thumbprint of its certificate. The caller
+// holds s.mu.
+func (s *Sim) identity(r Registration, op *operation) *device {
 	d := s.devices[r.DeviceID]
 	if d == nil {
 		d = newDevice(r.DeviceID)
@@ -118,17 +79,16 @@ func (s *Sim) identity(r Registration, e *enrollment) *device {
 	if d.hub != r.Hub {
 		s.endOf(d, errMoved)
 	}
-	d.hub, d.key, d.keyText = r.Hub, key, text
-	return d
-}
-
-// deviceKey is the key of one device, and its text if that of the enrollment
-// is known.
-func (e *enrollment) deviceKey(id string) (token.Key, string) {
-	if !e.Group {
-		return e.Key, e.keyText
+	d.hub = r.Hub
+	switch e := op.enrollment; {
+	case op.thumbprint != "":
+		d.auth = credentials{method: Thumbprint, prints: []string{op.thumbprint}}
+	case e.Group:
+		d.auth = credentials{method: SharedKey, keys: e.keys.derive(r.ID)}
+	default:
+		d.auth = credentials{method: SharedKey, keys: e.keys}
 	}
-	return e.Key.Derive(id), deriveText(e.keyText, id)
+	return d
 }
 
 // deriveText derives like token.Key.Derive, but on text: a Key never gives

@@ -106,18 +106,7 @@ func (c *CA) Pool() *x509.CertPool {
 // Certificate makes a server certificate for names, which may be IP addresses.
 // It is valid for a year, beginning an hour before now.
 func (c *CA) Certificate(now time.Time, names ...string) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	t := &x509.Certificate{
-		SerialNumber: serial(),
-		Subject:      pkix.Name{CommonName: names[0]},
-		NotBefore:    now.Add(-time.Hour),
-		NotAfter:     now.AddDate(1, 0, 0),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
+	t := leaf(now, names[0], x509.ExtKeyUsageServerAuth)
 	for _, n := range names {
 		if ip := net.ParseIP(n); ip != nil {
 			t.IPAddresses = append(t.IPAddresses, ip)
@@ -125,11 +114,46 @@ func (c *CA) Certificate(now time.Time, names ...string) (tls.Certificate, error
 			t.DNSNames = append(t.DNSNames, n)
 		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, t, c.cert, &key.PublicKey, c.key)
+	return c.sign(t)
+}
+
+// DeviceCertificate makes a certificate with which a device proves that it is
+// id. It is valid for a year, beginning an hour before now.
+func (c *CA) DeviceCertificate(now time.Time, id string) (tls.Certificate, error) {
+	return c.sign(leaf(now, id, x509.ExtKeyUsageClientAuth))
+}
+
+func (c *CA) sign(t *x509.Certificate) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	return tls.Certificate{Certificate: [][]byte{der, c.cert.Raw}, PrivateKey: key}, nil
+	der, err := x509.CreateCertificate(rand.Reader, t, c.cert, &key.PublicKey, c.key)
+	return tls.Certificate{Certificate: [][]byte{der, c.cert.Raw}, PrivateKey: key}, err
+}
+
+// SelfSigned makes a certificate for a device that is known by its thumbprint.
+// It is valid for a year, beginning an hour before now.
+func SelfSigned(now time.Time, id string) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	t := leaf(now, id, x509.ExtKeyUsageClientAuth)
+	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}
+
+// leaf is a certificate that signs no others.
+func leaf(now time.Time, name string, usage x509.ExtKeyUsage) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: serial(),
+		Subject:      pkix.Name{CommonName: name},
+		NotBefore:    now.Add(-time.Hour),
+		NotAfter:     now.AddDate(1, 0, 0),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{usage},
+	}
 }
 
 func serial() *big.Int {

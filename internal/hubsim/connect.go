@@ -3,9 +3,11 @@ package hubsim
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +33,7 @@ type Login struct {
 	Clean      bool      `json:"clean"`
 	KeepAlive  int       `json:"keepAlive"`       // in seconds
 	Expiry     time.Time `json:"expiry,omitzero"` // of the token, whether good or not; zero without one
+	Auth       string    `json:"auth,omitempty"`  // what admitted it: "primary-key", "secondary-key", "thumbprint" or "ca"
 	ClientType string    `json:"clientType,omitempty"`
 	ModelID    string    `json:"modelId,omitempty"`
 	Present    bool      `json:"sessionPresent"`
@@ -151,7 +154,7 @@ func (a *attempt) judge() (*session, int, error) {
 	return ss, packets.ErrRefusedNotAuthorised, err
 }
 
-// admit checks the device and its token, and begins the session.
+// admit checks the device and its token or certificate, and begins the session.
 func (a *attempt) admit(user username, will *Record) (*session, error) {
 	s := a.sim
 	s.mu.Lock()
@@ -167,9 +170,11 @@ func (a *attempt) admit(user username, will *Record) (*session, error) {
 	case d.disabled:
 		return nil, errDisabled
 	}
-	if err := checkToken(d.key, string(a.packet.Password), user.host, d.id, s.opts.Now()); err != nil {
+	by, err := d.auth.admit(string(a.packet.Password), a.link.peer, user.host, d.id, s.opts.Now(), slices.Collect(maps.Values(s.certificates)))
+	if err != nil {
 		return nil, err
 	}
+	a.login.Auth = by
 	return s.begin(d, a, will), nil
 }
 
@@ -221,22 +226,6 @@ func parseUsername(name, clientID string) (username, error) {
 		return username{}, fmt.Errorf("username %q has no api-version", name)
 	}
 	return u, nil
-}
-
-// checkToken judges a password (H05 to H07, H11).
-func checkToken(k token.Key, password, host, deviceID string, now time.Time) error {
-	c, err := token.Verify(k, password)
-	switch {
-	case err != nil:
-		return err
-	case c.KeyName != "":
-		return fmt.Errorf("token of a policy %q: there are none", c.KeyName)
-	case !covers(c.Resource, host, deviceID):
-		return fmt.Errorf("token is for %q", c.Resource)
-	case !now.Before(c.Expiry):
-		return fmt.Errorf("token expired %v ago", now.Sub(c.Expiry).Round(time.Second))
-	}
-	return nil
 }
 
 // covers reports whether resource is "{host}/devices/{id}" or a prefix of it

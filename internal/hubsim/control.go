@@ -26,6 +26,8 @@ func (s *Sim) Control() http.Handler {
 		"GET /v1/devices/{id}":                   s.controlDevice,
 		"DELETE /v1/devices/{id}":                onDevice(s.DeleteDevice),
 		"GET /v1/devices/{id}/connection-string": s.controlConnectionString,
+		"GET /v1/devices/{id}/keys":              s.controlKeys,
+		"POST /v1/devices/{id}/keys/{which}":     s.controlRenewKey,
 		"POST /v1/devices/{id}/enable":           onDevice(s.Enable),
 		"POST /v1/devices/{id}/disable":          onDevice(s.Disable),
 		"POST /v1/devices/{id}/kick":             onDevice(s.Kick),
@@ -45,6 +47,10 @@ func (s *Sim) Control() http.Handler {
 		"POST /v1/enrollments/{id}/disable":    onDevice(func(id string) error { return s.EnableEnrollment(id, false) }),
 		"GET /v1/registrations":                s.controlRegistrations,
 		"POST /v1/registrations/{id}/reassign": s.controlReassign,
+
+		"GET /v1/certificates":         s.controlCertificates,
+		"POST /v1/certificates":        s.controlAddCertificate,
+		"DELETE /v1/certificates/{id}": onDevice(s.DeleteCertificate),
 
 		"GET /v1/faults":    s.controlFaults,
 		"POST /v1/faults":   s.controlInject,
@@ -90,9 +96,9 @@ func statusOf(err error) int {
 		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, ErrInvalid):
 		return http.StatusBadRequest
-	case errors.Is(err, ErrUnknownDevice), errors.Is(err, ErrUnknownEnrollment), errors.Is(err, ErrNotOnline):
+	case errors.Is(err, ErrUnknownDevice), errors.Is(err, ErrUnknownEnrollment), errors.Is(err, ErrUnknownCertificate), errors.Is(err, ErrNotOnline):
 		return http.StatusNotFound
-	case errors.Is(err, ErrDeviceExists), errors.Is(err, ErrEnrollmentExists):
+	case errors.Is(err, ErrDeviceExists), errors.Is(err, ErrEnrollmentExists), errors.Is(err, ErrCertificateExists):
 		return http.StatusConflict
 	case errors.Is(err, ErrQueueFull), errors.Is(err, ErrTooManyCalls):
 		return http.StatusForbidden

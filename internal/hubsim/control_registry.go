@@ -19,27 +19,60 @@ func (s *Sim) controlDevice(r *http.Request) (int, any, error) {
 
 func (s *Sim) controlCreateDevice(r *http.Request) (int, any, error) {
 	var in struct {
-		ID  string `json:"deviceId"`
-		Hub string `json:"hub"`
-		Key string `json:"key"` // base64; empty: one is made
+		ID           string     `json:"deviceId"`
+		Hub          string     `json:"hub"`
+		Auth         AuthMethod `json:"authMethod"`
+		Key          string     `json:"key"` // base64; empty: one is made
+		SecondaryKey string     `json:"secondaryKey"`
+		Thumbprints  []string   `json:"thumbprints"`
 	}
 	if err := readBody(r, &in); err != nil {
 		return 0, nil, err
 	}
-	if in.Key == "" {
-		in.Key = NewKey()
-	}
-	if err := s.CreateDevice(in.ID, in.Hub, in.Key); err != nil {
+	d := savedDevice{ID: in.ID, Hub: in.Hub, Auth: in.Auth, Key: in.Key, SecondaryKey: in.SecondaryKey, Thumbprints: in.Thumbprints}
+	if err := s.createDevice(d); err != nil {
 		return 0, nil, err
 	}
 	r.SetPathValue("id", in.ID)
-	_, d, err := s.controlDevice(r)
-	return http.StatusCreated, d, err
+	_, state, err := s.controlDevice(r)
+	return http.StatusCreated, state, err
 }
 
 func (s *Sim) controlConnectionString(r *http.Request) (int, any, error) {
-	text, err := s.ConnectionString(r.PathValue("id"))
-	return http.StatusOK, map[string]string{"connectionString": text}, err
+	primary, secondary, err := s.ConnectionStrings(r.PathValue("id"))
+	answer := map[string]string{"connectionString": primary}
+	if secondary != "" {
+		answer["secondaryConnectionString"] = secondary
+	}
+	return http.StatusOK, answer, err
+}
+
+func (s *Sim) controlKeys(r *http.Request) (int, any, error) {
+	return keysAnswer(s.Keys(r.PathValue("id")))
+}
+
+// keysAnswer shows a pair of keys.
+func keysAnswer(primary, secondary string, err error) (int, any, error) {
+	return http.StatusOK, map[string]string{"key": primary, "secondaryKey": secondary}, err
+}
+
+func (s *Sim) controlRenewKey(r *http.Request) (int, any, error) {
+	return 0, nil, s.RenewKey(r.PathValue("id"), r.PathValue("which"))
+}
+
+func (s *Sim) controlCertificates(*http.Request) (int, any, error) {
+	return http.StatusOK, list(s.Certificates()), nil
+}
+
+func (s *Sim) controlAddCertificate(r *http.Request) (int, any, error) {
+	var in struct {
+		Name string `json:"name"`
+		PEM  string `json:"certificate"`
+	}
+	if err := readBody(r, &in); err != nil {
+		return 0, nil, err
+	}
+	return 0, nil, s.AddCertificate(in.Name, []byte(in.PEM))
 }
 
 func (s *Sim) controlQueue(r *http.Request) (int, any, error) {
@@ -63,14 +96,11 @@ func (s *Sim) controlEnrollments(*http.Request) (int, any, error) {
 }
 
 func (s *Sim) controlCreateEnrollment(r *http.Request) (int, any, error) {
-	var in savedEnrollment // the key may be empty: one is made
+	var in savedEnrollment // the keys may be empty: they are made
 	if err := readBody(r, &in); err != nil {
 		return 0, nil, err
 	}
-	if in.Key == "" {
-		in.Key = NewKey()
-	}
-	if err := s.CreateEnrollment(in.enrollment(), in.Key); err != nil {
+	if err := s.createEnrollment(in); err != nil {
 		return 0, nil, err
 	}
 	for _, e := range s.Enrollments() {
@@ -82,8 +112,7 @@ func (s *Sim) controlCreateEnrollment(r *http.Request) (int, any, error) {
 }
 
 func (s *Sim) controlEnrollmentKey(r *http.Request) (int, any, error) {
-	text, err := s.EnrollmentKey(r.PathValue("id"))
-	return http.StatusOK, map[string]string{"key": text}, err
+	return keysAnswer(s.EnrollmentKeys(r.PathValue("id")))
 }
 
 func (s *Sim) controlRegistrations(*http.Request) (int, any, error) {

@@ -37,7 +37,7 @@ func TestControlRegistry(t *testing.T) {
 			want               string // a part of the answer
 		}{
 			{"GET", "/v1/info", "", 200, `"hubs":["localhost","127.0.0.1"]`},
-			{"POST", "/v1/devices", `{"deviceId":"pump","hub":"127.0.0.1","key":"` + keyText + `"}`, 201, `{"deviceId":"pump","hub":"127.0.0.1","disabled":false,"connected":false,"subscribed":false,"queued":0}`},
+			{"POST", "/v1/devices", `{"deviceId":"pump","hub":"127.0.0.1","key":"` + keyText + `"}`, 201, `{"deviceId":"pump","hub":"127.0.0.1","disabled":false,"connected":false,"subscribed":false,"queued":0,"authMethod":"shared_private_key"}`},
 			{"POST", "/v1/devices", `{"deviceId":"made"}`, 201, `"hub":"localhost"`},
 			{"POST", "/v1/devices", `{"deviceId":"pump"}`, 409, `"error"`},
 			{"POST", "/v1/devices", `{"deviceId":"a/b"}`, 400, `"error"`},
@@ -58,10 +58,10 @@ func TestControlRegistry(t *testing.T) {
 			{"DELETE", "/v1/devices/pump", "", 204, ""},
 			{"GET", "/v1/devices/pump/connection-string", "", 404, "404001"},
 			{"POST", "/v1/enrollments", `{"id":"fleet","group":true,"key":"` + groupText + `","hub":"127.0.0.1"}`, 201, `"group":true`},
-			{"POST", "/v1/enrollments", `{"id":"rpi-7"}`, 201, `{"id":"rpi-7","group":false,"hub":"localhost","disabled":false}`},
+			{"POST", "/v1/enrollments", `{"id":"rpi-7"}`, 201, `{"id":"rpi-7","group":false,"hub":"localhost","disabled":false,"attestation":"symmetricKey"}`},
 			{"POST", "/v1/enrollments", `{"id":"FLEET"}`, 409, `"error"`},
-			{"GET", "/v1/enrollments", "", 200, `{"id":"fleet","group":true,"hub":"127.0.0.1","disabled":false}`},
-			{"GET", "/v1/enrollments/fleet/key", "", 200, `{"key":"` + groupText + `"}`},
+			{"GET", "/v1/enrollments", "", 200, `{"id":"fleet","group":true,"hub":"127.0.0.1","disabled":false,"attestation":"symmetricKey"}`},
+			{"GET", "/v1/enrollments/fleet/key", "", 200, `{"key":"` + groupText + `","secondaryKey":"`},
 			{"POST", "/v1/enrollments/fleet/disable", "", 204, ""},
 			{"POST", "/v1/enrollments/fleet/enable", "", 204, ""},
 			{"DELETE", "/v1/enrollments/rpi-7", "", 204, ""},

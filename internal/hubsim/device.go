@@ -1,8 +1,6 @@
 package hubsim
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,27 +24,30 @@ var (
 // A Device is an identity in the registry of a hub. One id exists at one hub
 // only, unlike in Azure, so that every call can name a device by its id.
 type Device struct {
-	ID       string
-	Key      token.Key // its own key; the secondary one is left out
-	Hub      string    // default: the first of Options.Hosts
-	Disabled bool
+	ID           string
+	Auth         AuthMethod // default SharedKey
+	Key          token.Key  // its primary key
+	SecondaryKey token.Key
+	Thumbprints  []string // with Thumbprint: SHA-1 or SHA-256 in hex, primary and secondary
+	Hub          string   // default: the first of Options.Hosts
+	Disabled     bool
 }
 
 // DeviceState is what can be seen of a device.
 type DeviceState struct {
-	ID         string `json:"deviceId"`
-	Hub        string `json:"hub"`
-	Disabled   bool   `json:"disabled"`
-	Connected  bool   `json:"connected"`
-	Subscribed bool   `json:"subscribed"` // to C2D messages, kept or now
-	Queued     int    `json:"queued"`     // C2D messages not completed
+	ID         string     `json:"deviceId"`
+	Hub        string     `json:"hub"`
+	Disabled   bool       `json:"disabled"`
+	Connected  bool       `json:"connected"`
+	Subscribed bool       `json:"subscribed"` // to C2D messages, kept or now
+	Queued     int        `json:"queued"`     // C2D messages not completed
+	Auth       AuthMethod `json:"authMethod"`
 }
 
 // device is an identity with what the hub keeps for it. Sim.mu guards it.
 type device struct {
 	id, hub    string
-	key        token.Key
-	keyText    string // the key in base64 if it was given so, for its owner and for the file
+	auth       credentials
 	disabled   bool
 	generation string
 
@@ -76,21 +77,42 @@ func newDevice(id string) *device {
 
 // AddDevice creates a device.
 func (s *Sim) AddDevice(d Device) error {
-	return s.addDevice(d, "")
+	return s.addDevice(d, keyPair{{key: d.Key}, {key: d.SecondaryKey}})
 }
 
-// CreateDevice creates a device whose key is given in base64, so that it can
-// be shown again to its owner and kept over a restart.
-func (s *Sim) CreateDevice(id, hub, key string) error {
-	k, err := token.ParseKey(key)
+// CreateDevice creates a device whose primary and secondary keys are given in
+// base64, so that they can be shown again to its owner and kept over a restart.
+// A key that is missing is made.
+func (s *Sim) CreateDevice(id, hub string, keys ...string) error {
+	pair, err := parseKeys(keys)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
+		return err
 	}
-	return s.addDevice(Device{ID: id, Key: k, Hub: hub}, strings.TrimSpace(key))
+	return s.addDevice(Device{ID: id, Hub: hub}, pair)
 }
 
-func (s *Sim) addDevice(d Device, keyText string) error {
+// createDevice creates a device from the texts in the state file, or in the
+// control API.
+func (s *Sim) createDevice(in savedDevice) error {
+	keys, err := parseKeys([]string{in.Key, in.SecondaryKey})
+	if in.Auth != "" && in.Auth != SharedKey {
+		if in.Key+in.SecondaryKey != "" {
+			return fmt.Errorf("%w: a key with %s", ErrInvalid, in.Auth)
+		}
+		keys = keyPair{}
+	}
+	if err != nil {
+		return err
+	}
+	return s.addDevice(Device{ID: in.ID, Auth: in.Auth, Thumbprints: in.Thumbprints, Hub: in.Hub}, keys)
+}
+
+func (s *Sim) addDevice(d Device, keys keyPair) error {
 	if err := checkDeviceID(d.ID); err != nil {
+		return err
+	}
+	auth := credentials{d.Auth, keys, slices.Clone(d.Thumbprints)}
+	if err := auth.check(); err != nil {
 		return err
 	}
 	d.Hub = strings.ToLower(d.Hub)
@@ -105,17 +127,10 @@ func (s *Sim) addDevice(d Device, keyText string) error {
 			return ErrDeviceExists
 		}
 		n := newDevice(d.ID)
-		n.hub, n.key, n.keyText, n.disabled = d.Hub, d.Key, keyText, d.Disabled
+		n.hub, n.auth, n.disabled = d.Hub, auth, d.Disabled
 		s.devices[d.ID] = n
 		return nil
 	})
-}
-
-// NewKey makes a key of 32 bytes, in base64.
-func NewKey() string {
-	raw := make([]byte, 32)
-	rand.Read(raw) // does not fail
-	return base64.StdEncoding.EncodeToString(raw)
 }
 
 // checkDeviceID applies the contract, section 1.2. "+" and "#" are wildcards
@@ -190,25 +205,40 @@ func (s *Sim) Devices() []DeviceState {
 	var all []DeviceState
 	for _, d := range s.devices {
 		s.expire(d, time.Now())
-		all = append(all, DeviceState{d.id, d.hub, d.disabled, d.session != nil, d.sub.On, len(d.queue)})
+		all = append(all, DeviceState{d.id, d.hub, d.disabled, d.session != nil, d.sub.On, len(d.queue), d.auth.method})
 	}
 	slices.SortFunc(all, func(a, b DeviceState) int { return strings.Compare(a.ID, b.ID) })
 	return all
 }
 
-// ConnectionString returns what the portal shows as a device's connection
-// string, if its key was given as text.
+// ConnectionString returns what the portal shows as a device's primary
+// connection string, if its key was given as text.
 func (s *Sim) ConnectionString(id string) (string, error) {
+	primary, _, err := s.ConnectionStrings(id)
+	return primary, err
+}
+
+// ConnectionStrings returns the primary and the secondary connection string. A
+// device with a certificate has one, without a secret.
+func (s *Sim) ConnectionStrings(id string) (primary, secondary string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.devices[id]
 	if d == nil {
-		return "", ErrUnknownDevice
+		return "", "", ErrUnknownDevice
 	}
-	if d.keyText == "" {
-		return "", fmt.Errorf("%w: the key of %s was not given as text", ErrInvalid, id)
+	start := "HostName=" + d.hub + ";DeviceId=" + d.id
+	if d.auth.method != SharedKey {
+		return start + ";x509=true", "", nil
 	}
-	return "HostName=" + d.hub + ";DeviceId=" + d.id + ";SharedAccessKey=" + d.keyText, nil
+	first, second, err := d.auth.keys.texts(id)
+	if err != nil {
+		return "", "", err
+	}
+	if second != "" {
+		second = start + ";SharedAccessKey=" + second
+	}
+	return start + ";SharedAccessKey=" + first, second, nil
 }
 
 // edit changes one device.

@@ -65,7 +65,7 @@ func (s *Sim) dpsCall(method string, fault FaultKind, call func(*http.Request, *
 	}
 }
 
-// dpsAdmit judges method, version, scope, ids and token.
+// dpsAdmit judges method, version, scope, ids and proof.
 func (s *Sim) dpsAdmit(method string, fault FaultKind, r *http.Request) (*enrollment, error) {
 	id := r.PathValue("id")
 	if f, ok := s.faults.take(fault, id); ok {
@@ -81,7 +81,7 @@ func (s *Sim) dpsAdmit(method string, fault FaultKind, r *http.Request) (*enroll
 	case r.PathValue("scope") != s.opts.ScopeID:
 		return nil, dpsUnauthorized(errors.New("unknown id scope"))
 	}
-	e, err := s.admits(id, r.Header.Get("Authorization"))
+	e, err := s.admits(id, proofOf(r))
 	switch {
 	case errors.Is(err, ErrUnknownEnrollment):
 		return nil, refusal(404201, "no enrollment for this registration id")
@@ -140,6 +140,9 @@ func (s *Sim) register(r *http.Request, e *enrollment) (dpsAnswer, error) {
 		return dpsAnswer{Status: "disabled", State: &dpsState{RegistrationID: id, Status: "disabled"}}, nil
 	}
 	op := &operation{id: "5." + rand.Text()[:16] + "." + rand.Text(), registration: id, enrollment: e, polls: max(s.opts.DPSPolls, 0)}
+	if len(e.Certificates) > 0 {
+		op.thumbprint = ThumbprintOf(proofOf(r).chain[0].Raw)
+	}
 	if f, ok := s.faults.take(FailRegister, id); ok {
 		op.fail = f.Code
 	}
@@ -196,7 +199,7 @@ func (s *Sim) poll(r *http.Request, _ *enrollment) (dpsAnswer, error) {
 		return dpsAnswer{OperationID: op.id, Status: "failed", State: state}, nil
 	}
 	if op.done == nil {
-		reg, err := s.assign(op.registration, op.enrollment)
+		reg, err := s.assign(op)
 		if err != nil {
 			return dpsAnswer{}, refusal(500000, err.Error())
 		}

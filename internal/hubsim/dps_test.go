@@ -1,6 +1,7 @@
 package hubsim_test
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -40,6 +41,7 @@ type answer struct {
 // request is one request to DPS, honest unless changed.
 type request struct {
 	method, path, auth, contentType, body string
+	peer                                  []*x509.Certificate
 }
 
 func (c *cloud) ask(r request) answer {
@@ -47,6 +49,7 @@ func (c *cloud) ask(r request) answer {
 	req := httptest.NewRequest(r.method, "https://dps.example"+r.path, strings.NewReader(r.body))
 	req.Header.Set("Authorization", r.auth)
 	req.Header.Set("Content-Type", r.contentType)
+	req.TLS.PeerCertificates = r.peer
 	w := httptest.NewRecorder()
 	c.DPS().ServeHTTP(w, req)
 	res := w.Result()

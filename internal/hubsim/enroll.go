@@ -1,6 +1,7 @@
 package hubsim
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,28 +18,36 @@ var (
 )
 
 // An Enrollment lets one device, or a group of devices, register with the
-// provisioning service.
+// provisioning service, by keys or by certificates.
 type Enrollment struct {
-	ID       string    // the registration id, in any letter case, or the name of the group
-	Group    bool      // Key is a group key, from which each device's key is derived
-	Key      token.Key //
-	Hub      string    // where its devices go, default the first of Options.Hosts
-	Disabled bool
+	ID           string    // the registration id, in any letter case, or the name of the group
+	Group        bool      // the keys are group keys, from which each device's are derived; the certificates are CAs
+	Key          token.Key // primary
+	SecondaryKey token.Key
+	Certificates []*x509.Certificate // at most two, primary and secondary; there are no keys then
+	Hub          string              // where its devices go, default the first of Options.Hosts
+	Disabled     bool
 }
 
 // EnrollmentState is what can be seen of an enrollment.
 type EnrollmentState struct {
-	ID       string `json:"id"`
-	Group    bool   `json:"group"`
-	Hub      string `json:"hub"`
-	Disabled bool   `json:"disabled"`
+	ID          string `json:"id"`
+	Group       bool   `json:"group"`
+	Hub         string `json:"hub"`
+	Disabled    bool   `json:"disabled"`
+	Attestation string `json:"attestation"` // "symmetricKey" or "x509"
 }
 
-// enrollment is an Enrollment and its key in base64, if it was given so. The
-// key of a device is shown to its owner, and it comes from here.
+// The kinds of attestation, named as by Azure.
+const (
+	attestKey  = "symmetricKey"
+	attestX509 = "x509"
+)
+
+// enrollment is an Enrollment with what is known of its keys.
 type enrollment struct {
 	Enrollment
-	keyText string
+	keys keyPair
 }
 
 // A Registration is what the provisioning service has decided for one device.
@@ -60,22 +69,72 @@ type Reassignment struct {
 }
 
 // AddEnrollment creates an enrollment.
-func (s *Sim) AddEnrollment(e Enrollment) error { return s.addEnrollment(enrollment{Enrollment: e}) }
+func (s *Sim) AddEnrollment(e Enrollment) error {
+	return s.addEnrollment(enrollment{e, keyPair{{key: e.Key}, {key: e.SecondaryKey}}})
+}
 
-// CreateEnrollment creates an enrollment whose key is given in base64, so that
-// its devices' keys can be shown to their owner and kept over a restart.
-func (s *Sim) CreateEnrollment(e Enrollment, key string) error {
-	k, err := token.ParseKey(key)
+// CreateEnrollment creates an enrollment whose primary and secondary keys are
+// given in base64, so that its devices' keys can be shown to their owner and
+// kept over a restart. A key that is missing is made.
+func (s *Sim) CreateEnrollment(e Enrollment, keys ...string) error {
+	pair, err := parseKeys(keys)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
+		return err
 	}
-	e.Key = k
-	return s.addEnrollment(enrollment{e, strings.TrimSpace(key)})
+	return s.addEnrollment(enrollment{e, pair})
+}
+
+// createEnrollment creates an enrollment from the texts in the state file, or
+// in the control API.
+func (s *Sim) createEnrollment(in savedEnrollment) error {
+	e := Enrollment{ID: in.ID, Group: in.Group, Hub: in.Hub, Disabled: in.Disabled}
+	for _, text := range in.Certificates {
+		c, err := ParseCertificate([]byte(text))
+		if err != nil {
+			return err
+		}
+		e.Certificates = append(e.Certificates, c)
+	}
+	if in.Attestation != "" && in.Attestation != e.attestation() || len(e.Certificates) > 0 && in.Key+in.SecondaryKey != "" {
+		return fmt.Errorf("%w: attestation by %s, with other proofs", ErrInvalid, e.attestation())
+	}
+	if len(e.Certificates) > 0 {
+		return s.AddEnrollment(e)
+	}
+	return s.CreateEnrollment(e, in.Key, in.SecondaryKey)
+}
+
+func (e Enrollment) attestation() string {
+	if len(e.Certificates) > 0 {
+		return attestX509
+	}
+	return attestKey
+}
+
+// kept reports whether a state file can hold the enrollment.
+func (e *enrollment) kept() bool { return len(e.Certificates) > 0 || e.keys[0].text != "" }
+
+func (e *enrollment) state() EnrollmentState {
+	return EnrollmentState{e.ID, e.Group, e.Hub, e.Disabled, e.attestation()}
+}
+
+func (e *enrollment) saved() savedEnrollment {
+	out := savedEnrollment{e.state(), e.keys[0].text, e.keys[1].text, nil}
+	for _, c := range e.Certificates {
+		out.Certificates = append(out.Certificates, certificatePEM(c))
+	}
+	return out
 }
 
 func (s *Sim) addEnrollment(e enrollment) error {
 	if !registrationID(e.ID) {
 		return fmt.Errorf("%w: enrollment %.140q: 1 to 128 letters, digits or any of - . _ :, a letter, digit or - at the end", ErrInvalid, e.ID)
+	}
+	if err := e.checkCertificates(); err != nil {
+		return err
+	}
+	if len(e.Certificates) > 0 {
+		e.keys = keyPair{}
 	}
 	e.Hub = strings.ToLower(e.Hub)
 	if e.Hub == "" {
@@ -136,7 +195,7 @@ func (s *Sim) Enrollments() []EnrollmentState {
 	defer s.mu.Unlock()
 	var all []EnrollmentState
 	for _, e := range s.enrollments {
-		all = append(all, EnrollmentState{e.ID, e.Group, e.Hub, e.Disabled})
+		all = append(all, e.state())
 	}
 	slices.SortFunc(all, func(a, b EnrollmentState) int { return strings.Compare(fold(a.ID), fold(b.ID)) })
 	return all
@@ -171,16 +230,14 @@ func (s *Sim) Reassign(registration string, r Reassignment) error {
 	})
 }
 
-// EnrollmentKey returns the key of an enrollment, if it was given as text.
-func (s *Sim) EnrollmentKey(id string) (string, error) {
+// EnrollmentKeys returns both keys of an enrollment, if they were given as
+// text.
+func (s *Sim) EnrollmentKeys(id string) (primary, secondary string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.enrollments[fold(id)]
 	if e == nil {
-		return "", ErrUnknownEnrollment
+		return "", "", ErrUnknownEnrollment
 	}
-	if e.keyText == "" {
-		return "", fmt.Errorf("%w: the key of %s was not given as text", ErrInvalid, id)
-	}
-	return e.keyText, nil
+	return e.keys.texts(id)
 }

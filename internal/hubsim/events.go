@@ -63,7 +63,7 @@ func (ss *session) stamp(r *Record) {
 	}
 	maps.Copy(r.System, map[string]string{
 		"iothub-connection-device-id":          ss.dev.id,
-		"iothub-connection-auth-method":        `{"scope":"device","type":"sas","issuer":"iothub"}`,
+		"iothub-connection-auth-method":        ss.auth,
 		"iothub-connection-auth-generation-id": ss.dev.generation,
 		"iothub-enqueuedtime":                  now.UTC().Format(timeFormat),
 	})

@@ -144,6 +144,10 @@ func FuzzControl(f *testing.F) {
 	f.Add("POST", "/v1/faults", `{"kind":"delay","delay":"1s","count":-1}`)
 	f.Add("POST", "/v1/enrollments", `{"id":"g","group":true}`)
 	f.Add("POST", "/v1/registrations/x/reassign", `{"reset":true}`)
+	f.Add("POST", "/v1/devices", `{"deviceId":"x","authMethod":"x509_thumbprint","thumbprints":["0123456789abcdef0123456789abcdef01234567"]}`)
+	f.Add("POST", "/v1/certificates", `{"name":"x","certificate":"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"}`)
+	f.Add("POST", "/v1/enrollments", `{"id":"x","certificates":["-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"]}`)
+	f.Add("POST", "/v1/devices/rpi-0001/keys/primary", ``)
 	f.Add("GET", "/v1/events", ``)
 	f.Add("DELETE", "/v1/faults", ``)
 	f.Fuzz(func(t *testing.T, method, path, body string) {
@@ -200,6 +204,25 @@ func FuzzTwin(f *testing.F) {
 		}
 		if len(after.Desired.JSON) > 12*32<<10 { // each byte as \u0000, and commas
 			t.Errorf("%d bytes", len(after.Desired.JSON))
+		}
+	})
+}
+
+// FuzzX509: whatever is taken for a certificate of a CA, or a thumbprint, can
+// be kept and read again.
+func FuzzX509(f *testing.F) {
+	ca, err := hubsim.NewCA(time.Now())
+	must(f, err)
+	f.Add(ca.PEM(), "AB:cd")
+	f.Add([]byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), "0123456789abcdef0123456789abcdef01234567")
+	f.Fuzz(func(t *testing.T, pem []byte, print string) {
+		s := hubsim.New(hubsim.Options{})
+		defer s.Close()
+		if s.AddCertificate("a", pem) == nil {
+			must(t, s.AddCertificate("b", []byte(s.Certificates()[0].PEM)))
+		}
+		if s.AddDevice(hubsim.Device{ID: "d", Auth: hubsim.Thumbprint, Thumbprints: []string{print}}) == nil && len(s.Devices()) != 1 {
+			t.Error("no device")
 		}
 	})
 }

@@ -10,7 +10,8 @@ type operation struct {
 	id           string
 	registration string // as the device wrote it
 	enrollment   *enrollment
-	fail         int // error code, or 0
+	thumbprint   string // of the device's certificate, if it was that which admitted it
+	fail         int    // error code, or 0
 
 	mu    sync.Mutex
 	polls int // how many are still answered "assigning"

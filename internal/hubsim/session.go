@@ -41,6 +41,7 @@ type session struct {
 	clean   bool
 	silence time.Duration
 	modelID string
+	auth    string // as it is stamped
 
 	done    chan struct{} // closed at the end
 	ended   bool
@@ -50,7 +51,7 @@ type session struct {
 	lent    map[uint16]*message // C2D messages sent and not acknowledged, by packet id
 	lastID  uint16
 	calls   map[string]*call // direct methods not answered, by request id
-	expiry  *time.Timer
+	expiry  *time.Timer      // nil: there is no token
 }
 
 // begin replaces the device's session, if there is one (H09), answers the
@@ -60,7 +61,7 @@ func (s *Sim) begin(d *device, a *attempt, will *Record) *session {
 	s.endOf(d, errTakenOver)
 	ss := &session{
 		sim: s, dev: d, hub: d.hub, link: a.link, out: newOutbox(), clean: a.packet.CleanSession,
-		silence: silence(a.packet.Keepalive), modelID: a.login.ModelID,
+		silence: silence(a.packet.Keepalive), modelID: a.login.ModelID, auth: d.auth.stamped(),
 		done: make(chan struct{}), will: will, filters: map[string]bool{}, lent: map[uint16]*message{}, calls: map[string]*call{},
 	}
 	ss.link.cutIn = func() bool { _, ok := s.faults.take(CutD2C, d.id); return ok }
@@ -70,14 +71,16 @@ func (s *Sim) begin(d *device, a *attempt, will *Record) *session {
 	a.login.Code, a.login.Present = packets.Accepted, d.sub.On
 	ss.login = s.logins.add(func(n uint64) Login { a.login.Seq = n; return a.login }).Seq
 	d.session = ss
-	left := a.login.Expiry.Sub(s.opts.Now()) + s.opts.TokenGrace
-	ss.expiry = time.AfterFunc(left, func() { s.endLocked(ss, errExpired) })
+	if d.auth.method == SharedKey {
+		left := a.login.Expiry.Sub(s.opts.Now()) + s.opts.TokenGrace
+		ss.expiry = time.AfterFunc(left, func() { s.endLocked(ss, errExpired) })
+	}
 
 	ack := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)
 	ack.SessionPresent = d.sub.On
 	f, _ := s.faults.take(DelayConnack, d.id)
 	ss.put(laneRest, ack, f.Delay)
-	s.log.Info("login", "device", d.id, "conn", ss.link.id, "clean", ss.clean, "token_left", left.Round(time.Second))
+	s.log.Info("login", "device", d.id, "conn", ss.link.id, "clean", ss.clean, "auth", a.login.Auth, "token_until", a.login.Expiry)
 	s.deliver(d)
 	s.notify()
 	return ss
@@ -207,7 +210,9 @@ func (s *Sim) end(ss *session, why error) {
 	}
 	ss.ended = true
 	close(ss.done)
-	ss.expiry.Stop()
+	if ss.expiry != nil {
+		ss.expiry.Stop()
+	}
 	ss.giveBack()
 	ss.hangUp()
 	if ss.clean {

@@ -17,6 +17,7 @@ package hubsim
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"net"
 	"slices"
@@ -101,6 +102,8 @@ type Sim struct {
 
 	snapshots uint64 // how many were made for the store
 
+	certificates map[string]*x509.Certificate // CAs of devices
+
 	enrollments   map[string]*enrollment // by fold(id), as the next two
 	registrations map[string]*Registration
 	reassigned    map[string]Reassignment
@@ -123,6 +126,8 @@ func New(o Options) *Sim {
 		logins:   newRing[Login](o.Keep),
 		feedback: newRing[Feedback](o.Keep),
 		links:    map[*link]struct{}{},
+
+		certificates: map[string]*x509.Certificate{},
 
 		enrollments:   map[string]*enrollment{},
 		registrations: map[string]*Registration{},

@@ -95,17 +95,21 @@ type (
 		Enrollments   []savedEnrollment       `json:"enrollments"`
 		Registrations []Registration          `json:"registrations"`
 		Reassigned    map[string]Reassignment `json:"reassigned,omitempty"`
+		Certificates  []Certificate           `json:"certificates,omitempty"`
 	}
 	savedDevice struct {
-		ID         string         `json:"id"`
-		Hub        string         `json:"hub"`
-		Key        string         `json:"key"`
-		Disabled   bool           `json:"disabled,omitempty"`
-		Generation string         `json:"generation"`
-		Sub        subscription   `json:"subscription"`
-		LastSeq    uint64         `json:"lastSeq"`
-		Queue      []savedMessage `json:"queue,omitempty"`
-		Twin       savedTwin      `json:"twin"`
+		ID           string         `json:"id"`
+		Hub          string         `json:"hub"`
+		Auth         AuthMethod     `json:"authMethod,omitempty"`
+		Key          string         `json:"key,omitempty"`
+		SecondaryKey string         `json:"secondaryKey,omitempty"`
+		Thumbprints  []string       `json:"thumbprints,omitempty"`
+		Disabled     bool           `json:"disabled,omitempty"`
+		Generation   string         `json:"generation"`
+		Sub          subscription   `json:"subscription"`
+		LastSeq      uint64         `json:"lastSeq"`
+		Queue        []savedMessage `json:"queue,omitempty"`
+		Twin         savedTwin      `json:"twin"`
 	}
 	savedTwin struct {
 		Desired  *savedHalf `json:"desired"`
@@ -124,22 +128,24 @@ type (
 	}
 	savedEnrollment struct {
 		EnrollmentState
-		Key string `json:"key"`
+		Key          string   `json:"key,omitempty"`
+		SecondaryKey string   `json:"secondaryKey,omitempty"`
+		Certificates []string `json:"certificates,omitempty"` // in PEM, primary and secondary
 	}
 )
 
 // saved is the state as it is written. Identities whose key was not given as
 // text cannot be kept and are left out. The caller holds s.mu.
 func (s *Sim) saved() savedState {
-	out := savedState{Reassigned: s.reassigned}
+	out := savedState{Reassigned: s.reassigned, Certificates: s.listCertificates()}
 	for _, id := range slices.Sorted(maps.Keys(s.devices)) {
-		if d := s.devices[id]; d.keyText != "" {
+		if d := s.devices[id]; d.auth.kept() {
 			out.Devices = append(out.Devices, d.saved())
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.enrollments)) {
-		if e := s.enrollments[id]; e.keyText != "" {
-			out.Enrollments = append(out.Enrollments, savedEnrollment{EnrollmentState{e.ID, e.Group, e.Hub, e.Disabled}, e.keyText})
+		if e := s.enrollments[id]; e.kept() {
+			out.Enrollments = append(out.Enrollments, e.saved())
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.registrations)) {
@@ -148,12 +154,12 @@ func (s *Sim) saved() savedState {
 	return out
 }
 
-func (e savedEnrollment) enrollment() Enrollment {
-	return Enrollment{ID: e.ID, Group: e.Group, Hub: e.Hub, Disabled: e.Disabled}
-}
-
 func (d *device) saved() savedDevice {
-	out := savedDevice{d.id, d.hub, d.keyText, d.disabled, d.generation, d.sub, d.lastSeq, nil, savedTwin{d.twin.desired.saved(), d.twin.reported.saved()}}
+	out := savedDevice{
+		d.id, d.hub, d.auth.method, d.auth.keys[0].text, d.auth.keys[1].text, d.auth.prints,
+		d.disabled, d.generation, d.sub, d.lastSeq, nil,
+		savedTwin{d.twin.desired.saved(), d.twin.reported.saved()},
+	}
 	if d.session != nil && d.session.clean {
 		out.Sub.On = false // it ends with the session
 	}
@@ -176,8 +182,13 @@ func (s *Sim) load(path string) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return err
 	}
+	for _, c := range in.Certificates {
+		if err := s.AddCertificate(c.Name, []byte(c.PEM)); err != nil {
+			return fmt.Errorf("certificate %s: %w", c.Name, err)
+		}
+	}
 	for _, e := range in.Enrollments {
-		if err := s.CreateEnrollment(e.enrollment(), e.Key); err != nil {
+		if err := s.createEnrollment(e); err != nil {
 			return fmt.Errorf("enrollment %s: %w", e.ID, err)
 		}
 	}
@@ -194,7 +205,7 @@ func (s *Sim) load(path string) error {
 }
 
 func (s *Sim) loadDevice(in savedDevice) error {
-	if err := s.CreateDevice(in.ID, in.Hub, in.Key); err != nil {
+	if err := s.createDevice(in); err != nil {
 		return err
 	}
 	d := s.devices[in.ID]

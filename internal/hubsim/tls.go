@@ -7,7 +7,9 @@ import (
 )
 
 // TLSConfig returns what a hub shows: TLS 1.2 or later (H01) and a certificate
-// of ca for all hubs, unless a fault asks for a wrong one (T03).
+// of ca for all hubs, unless a fault asks for a wrong one (T03). It asks for
+// the device's certificate, and leaves it to CONNECT to judge it (contract,
+// section 8.1).
 func (s *Sim) TLSConfig(ca *CA) (*tls.Config, error) {
 	now := s.opts.Now()
 	good, err := ca.Certificate(now, s.opts.Hosts...)
@@ -35,14 +37,14 @@ func (s *Sim) TLSConfig(ca *CA) (*tls.Config, error) {
 		}
 		return &good, nil
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: choose, SessionTicketsDisabled: true}, nil
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: choose, SessionTicketsDisabled: true, ClientAuth: tls.RequestClientCert}, nil
 }
 
 // DPSConfig returns the same for the provisioning service, whose certificate
 // is always good.
 func (s *Sim) DPSConfig(ca *CA) (*tls.Config, error) {
 	good, err := ca.Certificate(s.opts.Now(), s.opts.Hosts...)
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{good}}, err
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{good}, ClientAuth: tls.RequestClientCert}, err
 }
 
 // Serve admits devices over TLS until ctx ends, and then closes ln. It returns

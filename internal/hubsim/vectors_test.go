@@ -171,7 +171,7 @@ func TestVectorsDPS(t *testing.T) {
 		inBubble(t, hubsim.Options{ScopeID: v.In.IDScope, Now: vectorTime}, func(t *testing.T, c *cloud) {
 			must(t, c.CreateEnrollment(hubsim.Enrollment{ID: v.In.RegistrationID}, v.In.KeyBase64))
 			h := v.Out.HTTPS
-			a := c.ask(request{h.Method, h.Path, h.Headers["Authorization"], h.Headers["Content-Type"], h.Body})
+			a := c.ask(request{h.Method, h.Path, h.Headers["Authorization"], h.Headers["Content-Type"], h.Body, nil})
 			want := 202
 			if v.In.Op == "query" {
 				want = 404 // of an operation that was never begun here

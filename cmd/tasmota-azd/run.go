@@ -104,11 +104,26 @@ func newClock(cfg config.Config, log *slog.Logger) *clock.Clock {
 	return clock.New(clock.Options{Servers: cfg.NTP.Servers, Log: log.With("part", "clock")})
 }
 
+var transports = map[config.Transport]identity.Transport{
+	config.TransportAuto: identity.Auto, config.TransportMQTT: identity.MQTT, config.TransportWebSocket: identity.WebSocket,
+}
+
+// identityCertificate is that of the device, for DPS and hub alike.
+func identityCertificate(cfg config.Config) identity.Certificate {
+	if !cfg.DPS.Cert.IsZero() {
+		return identity.Certificate(cfg.DPS.Cert)
+	}
+	return identity.Certificate(cfg.Hub.Cert)
+}
+
 // newHub makes the client, and what tells it who and where it is.
 func newHub(cfg config.Config, st *store.Store, clk *clock.Clock, log *slog.Logger) *hub.Client {
 	agent := fmt.Sprintf("tasmota-azd/%s (%s; %s)", version, runtime.GOOS, runtime.GOARCH)
 	ids := identity.New(identity.Options{
-		Hub: hub.Identity{Host: cfg.Hub.Host, DeviceID: cfg.Hub.DeviceID, Key: cfg.Hub.Key},
+		Hub:         hub.Identity{Host: cfg.Hub.Host, DeviceID: cfg.Hub.DeviceID, Gateway: cfg.Hub.Gateway, Key: cfg.Hub.Key},
+		Secondary:   cfg.Hub.Secondary,
+		Certificate: identityCertificate(cfg),
+		Transport:   transports[cfg.Hub.Transport],
 		DPS: dps.Options{
 			Endpoint: cfg.DPS.Endpoint, ScopeID: cfg.DPS.ScopeID, RegistrationID: cfg.DPS.RegistrationID,
 			Key: cfg.DPS.Key, Roots: cfg.DPS.CA.Pool(), Now: clk.Now, UserAgent: agent,
@@ -116,10 +131,15 @@ func newHub(cfg config.Config, st *store.Store, clk *clock.Clock, log *slog.Logg
 		},
 		Group: cfg.DPS.KeyKind == config.Group,
 		Store: st,
+		Now:   clk.Now,
 		Log:   log.With("part", "identity"),
 	})
+	port, webPort := cfg.Hub.Port, 0
+	if cfg.Hub.Transport == config.TransportWebSocket {
+		port, webPort = 0, port
+	}
 	return hub.New(hub.Options{
-		Identify: ids.Identify, Port: cfg.Hub.Port,
+		Identify: ids.Identify, Accepted: ids.Accepted, Port: port, WebPort: webPort,
 		TokenTTL: cfg.Hub.TokenTTL, KeepAlive: cfg.Hub.KeepAlive, ClientType: agent,
 		Roots: cfg.Hub.CA.Pool(), Now: clk.Now,
 		Will: func(deviceID string) hub.Telemetry { return device.Will(cfg.Telemetry.FullTopic, deviceID) },

@@ -30,6 +30,10 @@ func (c *checker) config(w *written) Config {
 
 func (c *checker) hub(w *writtenHub, hub *Hub) {
 	c.integer(w.Port, &hub.Port, 1, 65535)
+	c.choice(w.Transport, (*string)(&hub.Transport), string(TransportAuto), string(TransportMQTT), string(TransportWebSocket))
+	if hub.Transport == TransportWebSocket && !w.Port.given {
+		hub.Port = 443
+	}
 	c.duration(w.TokenTTL, &hub.TokenTTL, span{5 * time.Minute, 24 * time.Hour, "5m to 24h"})
 	// MQTT counts the keep-alive in seconds, and IoT Hub cuts what is longer
 	// (contract, section 1.5).

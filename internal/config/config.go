@@ -6,8 +6,8 @@
 // reported at once, each with its line, its key, the value and what would be
 // right. A value that is or may be a secret is never quoted.
 //
-// The room reads the file, the key files and CA files it names, and nothing
-// else: no clock, no network, no environment.
+// The room reads the file and the files of keys and certificates it names, and
+// nothing else: no clock, no network, no environment.
 package config
 
 import (
@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"tasmota-azd/internal/certificate"
 	"tasmota-azd/internal/token"
 )
 
@@ -44,9 +45,13 @@ type Config struct {
 // Hub says which IoT Hub to connect to, and as whom.
 type Hub struct {
 	Host      string        // lower case; empty with DPS, which names the hub
-	Port      int           // 1 to 65535
+	Gateway   string        // IoT Edge gateway to connect to in place of Host; empty without one
+	Port      int           // 1 to 65535: of the WebSocket with TransportWebSocket, else of MQTT over TLS
+	Transport Transport     // the ways to the hub that may be taken
 	DeviceID  string        // empty: the MAC address
-	Key       token.Key     // of the device; zero with DPS
+	Key       token.Key     // of the device; zero with DPS, and with a certificate
+	Secondary token.Key     // for when the hub refuses Key; zero without one
+	Cert      Certificate   // used in place of a key; zero with DPS
 	TokenTTL  time.Duration // how long a token is valid, 5m to 24h
 	KeepAlive time.Duration // whole seconds, 1s to 1177s
 	CA        CA
@@ -60,8 +65,25 @@ type DPS struct {
 	RegistrationID string    // empty: the MAC address
 	Key            token.Key // of the group or of the device, as KeyKind says
 	KeyKind        KeyKind
+	Cert           Certificate // used in place of a key
 	CA             CA
 }
+
+// A Certificate is one to sign in with, and the files it was read from.
+type Certificate struct {
+	certificate.Certificate
+	File, KeyFile string
+}
+
+// A Transport names the ways to the hub that may be taken.
+type Transport string
+
+// The transports.
+const (
+	TransportAuto      Transport = "auto"      // mqtt, or websocket where that is blocked
+	TransportMQTT      Transport = "mqtt"      // MQTT over TLS on Port
+	TransportWebSocket Transport = "websocket" // on port 443
+)
 
 // A KeyKind says whose key DPS.Key is.
 type KeyKind string
@@ -151,6 +173,7 @@ func Defaults() Config {
 	return Config{
 		Hub: Hub{
 			Port:      8883,
+			Transport: TransportAuto,
 			TokenTTL:  time.Hour,
 			KeepAlive: time.Minute,
 		},

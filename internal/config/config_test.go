@@ -59,7 +59,7 @@ func same(t *testing.T, got, want config.Config) {
 func defaults() config.Config {
 	return config.Config{
 		Hub: config.Hub{
-			Port: 8883, TokenTTL: time.Hour, KeepAlive: 60 * time.Second,
+			Port: 8883, Transport: "auto", TokenTTL: time.Hour, KeepAlive: 60 * time.Second,
 		},
 		DPS: config.DPS{
 			Endpoint: "global.azure-devices-provisioning.net", KeyKind: config.Group,
@@ -106,6 +106,7 @@ hub:
   key_file: files/good.key
   token_ttl: 1h30m
   keep_alive: 1177s
+  transport: websocket
 ntp: {servers: [time.example.org:1123, "[2001:db8::1]", "[2001:db8::1]:123", 192.0.2.1]}
 gpio: {driver: sim, sim_dir: pins, on_stop: hold, stagger: 200ms, max_per_minute: 0}
 relays:
@@ -120,7 +121,7 @@ log: {level: debug, format: json}
 	got.Warnings = nil // of the mode of the key file, which git does not keep
 	same(t, got, config.Config{
 		Hub: config.Hub{
-			Host: "myiothub.azure-devices.net", Port: 443, DeviceID: "0x1F",
+			Host: "myiothub.azure-devices.net", Port: 443, Transport: "websocket", DeviceID: "0x1F",
 			TokenTTL: 90 * time.Minute, KeepAlive: 1177 * time.Second,
 		},
 		DPS:  defaults().DPS,

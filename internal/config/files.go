@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -105,6 +106,9 @@ func shellWord(path string) string {
 	}
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
+
+// hasPrivateKey reports whether there is a private key in PEM in text.
+func hasPrivateKey(text []byte) bool { return bytes.Contains(text, []byte("PRIVATE KEY-----")) }
 
 // ca reads a file of root certificates.
 func (c *checker) ca(s scalar) CA {

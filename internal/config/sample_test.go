@@ -87,7 +87,7 @@ func TestSampleWithDPS(t *testing.T) {
 // change nothing.
 func TestSampleDefaults(t *testing.T) {
 	text, dir := filled(t)
-	examples := []string{"device_id", "key", "key_file", "connection_string", "connection_string_file", "registration_id", "ca_file", "board", "channel"}
+	examples := []string{"device_id", "key", "key_file", "secondary_key_file", "cert_file", "cert_key_file", "connection_string", "connection_string_file", "registration_id", "ca_file", "board", "channel"}
 	var shown []string
 	text = setting.ReplaceAllStringFunc(text, func(line string) string {
 		m := setting.FindStringSubmatch(line)
@@ -97,7 +97,7 @@ func TestSampleDefaults(t *testing.T) {
 		shown = append(shown, m[4])
 		return strings.Replace(line, "#", "", 1)
 	})
-	want := []string{"port", "token_ttl", "keep_alive", "endpoint", "key_kind", "active_low", "min_interval", "servers", "driver", "sim_dir", "on_stop", "stagger", "max_per_minute",
+	want := []string{"port", "transport", "token_ttl", "keep_alive", "endpoint", "key_kind", "active_low", "min_interval", "servers", "driver", "sim_dir", "on_stop", "stagger", "max_per_minute",
 		"period", "full_topic", "state_dir", "level", "format"}
 	if !slices.Equal(shown, want) {
 		t.Errorf("defaults shown: %q, want %q", shown, want)

@@ -119,8 +119,9 @@ func looksLikePath(text string) bool {
 
 // A connection is what a device's connection string holds.
 type connection struct {
-	host, deviceID string
-	key            token.Key
+	host, deviceID, gateway string
+	key                     token.Key
+	x509                    bool // the device has a certificate and no key
 }
 
 // parseConnectionString reads the connection string of a device, and returns
@@ -134,9 +135,16 @@ func parseConnectionString(text string) (conn connection, faults []string) {
 		return conn, []string{why}
 	}
 	bad := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	conn.x509 = strings.EqualFold(parts["x509"], "true")
 	for _, p := range []struct{ name, key string }{{"HostName", "hostname"}, {"DeviceId", "deviceid"}, {"SharedAccessKey", "sharedaccesskey"}} {
-		if parts[p.key] == "" {
+		if parts[p.key] == "" && !(conn.x509 && p.key == "sharedaccesskey") {
 			bad("the connection string lacks %s=", p.name)
+		}
+	}
+	if gateway, ok := parts["gatewayhostname"]; ok {
+		conn.gateway = strings.ToLower(gateway)
+		if why := hostFault(gateway); why != "" {
+			bad("GatewayHostName: %s", why)
 		}
 	}
 	if host := parts["hostname"]; host != "" {
@@ -208,7 +216,7 @@ func notConnectionString(text string) string {
 }
 
 // otherConnection says what kind of connection string it is, if it is not one
-// that a device with a symmetric key can use.
+// that a device can use.
 func otherConnection(parts map[string]string) string {
 	has := func(name string) bool { _, ok := parts[name]; return ok }
 	const device = "; take the device's own: it stands in the portal under Devices, where the device is opened"
@@ -219,10 +227,8 @@ func otherConnection(parts map[string]string) string {
 		return "this is the hub's own connection string (it has a SharedAccessKeyName)" + device
 	case has("moduleid"):
 		return "this is the connection string of a module" + device
-	case has("gatewayhostname"):
-		return "GatewayHostName is not supported: the device would connect to an IoT Edge gateway; without that part it connects to the hub itself"
-	case has("x509"):
-		return "the device signs in with a certificate (x509), which is not supported; create it with symmetric keys"
+	case has("x509") && has("sharedaccesskey"):
+		return "it has both x509= and SharedAccessKey=, but a device has either a certificate or keys; copy it anew from the portal"
 	case has("sharedaccesssignature"):
 		return "it holds a SharedAccessSignature token, which ends soon; the one with SharedAccessKey= is needed"
 	}

@@ -26,8 +26,12 @@ type writtenHub struct {
 	DeviceID             scalar `yaml:"device_id"`
 	Key                  scalar `yaml:"key"`
 	KeyFile              scalar `yaml:"key_file"`
+	SecondaryKeyFile     scalar `yaml:"secondary_key_file"`
+	CertFile             scalar `yaml:"cert_file"`
+	CertKeyFile          scalar `yaml:"cert_key_file"`
 	ConnectionString     scalar `yaml:"connection_string"`
 	ConnectionStringFile scalar `yaml:"connection_string_file"`
+	Transport            scalar `yaml:"transport"`
 	TokenTTL             scalar `yaml:"token_ttl"`
 	KeepAlive            scalar `yaml:"keep_alive"`
 	CAFile               scalar `yaml:"ca_file"`
@@ -40,6 +44,8 @@ type writtenDPS struct {
 	Key            scalar `yaml:"key"`
 	KeyFile        scalar `yaml:"key_file"`
 	KeyKind        scalar `yaml:"key_kind"`
+	CertFile       scalar `yaml:"cert_file"`
+	CertKeyFile    scalar `yaml:"cert_key_file"`
 	CAFile         scalar `yaml:"ca_file"`
 }
 

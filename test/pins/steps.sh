@@ -31,7 +31,7 @@ stop() {
 
 # cloud: a hub on this machine, with the device "pump".
 cloud() {
-	hubsim serve --data /run/cloud --dps-port 0 --quiet --ready-file /run/cloud.json >/run/hubsim.log 2>&1 &
+	hubsim serve --deliver-unsubscribed --data /run/cloud --dps-port 0 --quiet --ready-file /run/cloud.json >/run/hubsim.log 2>&1 &
 	until [ -s /run/cloud.json ]; do sleep 0.05; done
 	hubsim device create pump >/dev/null && hubsim device show pump >/run/hub && chmod 644 /run/hub
 }

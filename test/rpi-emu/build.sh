@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Fill the cache with what run.sh boots: a Debian arm64 kernel, device trees of
-# two Raspberry Pi models, an initramfs and, with --systemd, a Debian root disk.
+# Fill the cache with what run.sh boots: Debian's kernels for arm64 and for the first
+# Raspberry Pi, device trees of three models, an initramfs for each kernel and, with
+# --systemd, a Debian root disk for arm64.
 # Run it as root; a second run finds everything done and ends at once.
 #
 #   build.sh [--systemd] [--force]
@@ -45,22 +46,34 @@ mkdir -p "$cache"
 work=$(mktemp -d "$cache/build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# apt for arm64, with lists and state of its own: the machine's own apt, its
-# list of architectures and its packages stay as they are. To the machine's
-# sources it adds, on Debian 12, the backports, for Linux 6.12.
-apt_arm64() {
-	mkdir -p "$cache/apt"/{sources,lists/partial,archives/partial}
-	: >"$cache/apt/status"
-	cp /etc/apt/sources.list.d/* "$cache/apt/sources" 2>/dev/null || true
+# apt for another architecture, with lists and state of its own: the machine's own
+# apt, its list of architectures and its packages stay as they are. To the machine's
+# sources it adds, on Debian 12, the backports, for Linux 6.12 on arm64.
+apt_for() { # apt_for ARCHITECTURE ARGUMENT...
+	local apt=$cache/apt/$1
+	mkdir -p "$apt"/{sources,lists/partial,archives/partial}
+	: >"$apt/status"
+	cp /etc/apt/sources.list.d/* "$apt/sources" 2>/dev/null || true
 	[ -z "$backports" ] ||
 		sed -n "/^URIs:/{s,^URIs: *\\([^ ]*\\).*,deb [signed-by=$keyring] \\1 $backports main,p;q}" \
-			/etc/apt/sources.list.d/debian.sources >"$cache/apt/sources/backports.list"
-	apt-get -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 \
-		-o APT::Sandbox::User=root -o Dir::Etc::SourceParts="$cache/apt/sources" \
-		-o Dir::State::Lists="$cache/apt/lists" \
-		-o Dir::State::status="$cache/apt/status" \
-		-o Dir::Cache="$cache/apt" "$@"
+			/etc/apt/sources.list.d/debian.sources >"$apt/sources/backports.list"
+	apt-get -qq -o APT::Architecture="$1" -o APT::Architectures="$1" \
+		-o APT::Sandbox::User=root -o Dir::Etc::SourceParts="$apt/sources" \
+		-o Dir::State::Lists="$apt/lists" \
+		-o Dir::State::status="$apt/status" \
+		-o Dir::Cache="$apt" "${@:2}"
 }
+apt_arm64() { apt_for arm64 "$@"; }
+
+# base OUT: the initramfs's folders, busybox and init.
+base() {
+	mkdir -p "$1"/{bin,dev,etc,mnt,proc,root,run,sys,tmp,var}
+	cp "$work/root/bin/busybox" "$1/bin/busybox"
+	install -m 755 "$here/init" "$1/init"
+}
+
+# pack FOLDER OUT: as a cpio archive.
+pack() { (cd "$1" && find . | LC_ALL=C sort | cpio -o --quiet -H newc -R 0:0) >"$2"; }
 
 # --- kernel, device trees, initramfs ----------------------------------------
 
@@ -85,9 +98,8 @@ build_boot() {
 
 	say "making the initramfs"
 	local fs=$work/initramfs modules=lib/modules/$version m
-	mkdir -p "$fs"/{bin,dev,etc,mnt,proc,root,run,sys,tmp,var} "$fs/$modules"
-	cp "$work/root/bin/busybox" "$fs/bin/busybox"
-	install -m 755 "$here/init" "$fs/init"
+	base "$fs"
+	mkdir -p "$fs/$modules"
 	depmod -b "$work/root" "$version"
 	for m in bcm2835_wdt bcm2835 bcm2835-rng phy-generic dwc2 cdc_ether \
 		virtio_pci virtio_blk virtio_net virtio_console virtio-rng \
@@ -98,10 +110,33 @@ build_boot() {
 	find "$fs/$modules" -name '*.xz' -exec unxz {} +
 	cp "$work/root/$modules"/modules.{order,builtin,builtin.modinfo} "$fs/$modules"
 	depmod -b "$fs" "$version"
-	(cd "$fs" && find . | LC_ALL=C sort | cpio -o --quiet -H newc -R 0:0) >"$work/initramfs.cpio"
+	pack "$fs" "$work/initramfs.cpio"
 
 	mv "$work"/{Image,3b.dtb,zero2w.dtb,virt.dtb,initramfs.cpio} "$cache"
 	echo "$version" >"$cache/boot.done"
+}
+
+# build_zero: the same for the first Raspberry Pi, whose Zero QEMU has. Its kernel
+# needs no modules.
+build_zero() {
+	say "downloading the kernel of the first Raspberry Pi (26 MB)"
+	rm -rf "$work"/*
+	mkdir "$work/debs" "$work/root" "$work/initramfs"
+	apt_for armel update
+	local image
+	image=$(apt_for armel -s install --no-install-recommends linux-image-rpi |
+		sed -n 's/^Inst \(linux-image-[0-9][^ ]*\) .*/\1/p')
+	(cd "$work/debs" && apt_for armel download "$image" busybox-static)
+	for deb in "$work"/debs/*.deb; do dpkg-deb -x "$deb" "$work/root"; done
+
+	mkdir -p "$cache/zero"
+	local dtb=$cache/zero/zero.dtb
+	cp "$work/root/usr/lib/$image/bcm2835-rpi-zero.dtb" "$dtb"
+	firmware_words "$dtb" 900092
+	base "$work/initramfs"
+	pack "$work/initramfs" "$cache/zero/initramfs.cpio"
+	cp "$work/root/boot/vmlinuz-${image#linux-image-}" "$cache/zero/Image"
+	echo "${image#linux-image-}" >"$cache/zero/boot.done"
 }
 
 # board_dtb NAME REVISION OUT: the model's device tree, with what the firmware
@@ -110,10 +145,14 @@ build_boot() {
 board_dtb() {
 	cp "$work/root/usr/lib/linux-image-$version/broadcom/$1.dtb" "$3"
 	chmod u+w "$3"
-	fdtput -c "$3" /system
-	fdtput -t x "$3" /system linux,revision "$2"
-	fdtput -t x "$3" /system linux,serial 0 1234567
+	firmware_words "$3" "$2"
 	fdtput -r "$3" /soc/serial@7e201000/bluetooth
+}
+
+firmware_words() { # firmware_words DTB REVISION
+	fdtput -c "$1" /system
+	fdtput -t x "$1" /system linux,revision "$2"
+	fdtput -t x "$1" /system linux,serial 0 1234567
 }
 
 # virt_dtb OUT: the device tree of QEMU's "virt" board, whose GPIO chip (an
@@ -127,8 +166,9 @@ virt_dtb() {
 		GPIO16 GPIO17 GPIO18 GPIO19 GPIO20 GPIO21 GPIO22 GPIO23
 }
 
-$force && rm -f "$cache"/*.done
+$force && rm -f "$cache"/*.done "$cache"/zero/*.done
 [ -e "$cache/boot.done" ] || build_boot
+[ -e "$cache/zero/boot.done" ] || build_zero
 if $systemd && ! [ -e "$cache/rootfs.done" ]; then
 	# shellcheck source=rootfs.sh disable=SC1091
 	. "$here/rootfs.sh"

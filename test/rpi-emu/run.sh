@@ -4,15 +4,19 @@
 #
 #   run.sh [options] --cmd 'shell command'
 #
-#   --machine raspi3b|virt  the QEMU machine (default raspi3b); virt has no BCM GPIO
+#   --machine NAME          the QEMU machine: raspi3b (default), raspi0, or virt, which
+#                           has no BCM GPIO
 #   --board 3b|zero2w       raspi3b's device tree (default 3b)
-#   --bin FILE[:GUEST]      an arm64 program; GUEST defaults to /usr/local/bin/NAME
+#   --bin FILE[:GUEST]      a program for it; GUEST defaults to /usr/local/bin/NAME
 #   --file FILE:GUEST       another file (or folder); both may be repeated
 #   --cmd COMMAND           what the guest runs, as root, with sh
 #   --timeout SECONDS       then the power is cut, exit status 124 (default 120)
 #   --ctl DIR               make in DIR: qmp.sock, qtest.sock and guest.sock for
-#                           pin.py and guest.py, and gpio.log, every GPIO change
+#                           pin.py and guest.py (which raspi0 lacks), and gpio.log,
+#                           every GPIO change
 #   --qmp SOCK              a QMP socket of your own, at this path
+#   --icount SHIFT          the guest's time is its work: 2^SHIFT ns an instruction, and
+#                           waiting takes none of the host's (raspi0: 2)
 #   --net                   a network card; the host's loopback is 10.0.2.2 ("host")
 #   --hostfwd RULE          as in QEMU, tcp:127.0.0.1:8080-:80; implies --net
 #   --no-clock              start in 1970, as a Pi does until it has the time
@@ -30,7 +34,7 @@ usage() { sed -n '2,/^$/{/^# shellcheck/,$d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}
 die() { echo "run.sh: $*" >&2; exit 2; }
 
 machine=raspi3b board=3b check='' cmd='' limit=120 ctl='' qmp='' net='' now=$(date +%s)
-disk='' systemd='' append='' quiet='quiet loglevel=1' forwards='' files=()
+disk='' systemd='' append='' icount='' quiet='quiet loglevel=1' forwards='' files=()
 while (($#)); do
 	case $1 in
 	--net) net=1 ;;
@@ -55,6 +59,7 @@ while (($#)); do
 		--hostfwd) net=1 forwards+=,hostfwd=$2 ;;
 		--disk) disk=$2 systemd=1 ;;
 		--append) append=$2 ;;
+		--icount) icount=$2 ;;
 		*) die "unknown option $1" ;;
 		esac
 		shift ;;
@@ -65,10 +70,12 @@ done
 [ -n "$cmd$check" ] || { usage >&2; exit 2; }
 
 missing() { echo "$*; see test/rpi-emu/README.md" >&2; exit 3; }
-for tool in qemu-system-aarch64 qemu-img fdtput cpio python3; do
+qemu=qemu-system-aarch64 parts=$cache
+[ "$machine" != raspi0 ] || qemu=qemu-system-arm parts=$cache/zero
+for tool in $qemu qemu-img fdtput cpio python3; do
 	command -v $tool >/dev/null || missing "no program $tool (build.sh installs it)"
 done
-[ -e "$cache/boot.done" ] || missing "nothing in $cache (build.sh fills it)"
+[ -e "$parts/boot.done" ] || missing "nothing for $machine in $cache (build.sh fills it)"
 [ -z "$systemd" ] || [ -e "$cache/rootfs.done" ] || missing "no disk with systemd in $cache (build.sh --systemd makes it)"
 [ -z "$check" ] || exit 0
 
@@ -86,10 +93,12 @@ trap 'exit 130' INT
 # --- what the guest gets: a second cpio archive behind the cached one -------
 
 nonce=$RANDOM$RANDOM
+channel=$ctl # for guest.py
+[ "$machine" != raspi0 ] || channel=''
 stage=$tmp/stage/rpi-emu
 mkdir -p "$stage"
 cat >"$stage/env" <<EOF
-NONCE=$nonce NOW=$now NET=$net DISK=$systemd CONTROL=$ctl
+NONCE=$nonce NOW=$now NET=$net DISK=$systemd CONTROL=$channel
 EOF
 printf '%s\n' "$cmd" >"$stage/cmd"
 for f in "${files[@]}"; do
@@ -100,16 +109,18 @@ for f in "${files[@]}"; do
 	cp -rL --preserve=mode "$src" "$stage/files$dst"
 done
 (cd "$tmp/stage" && find . -mindepth 1 | cpio -o --quiet -H newc -R 0:0) >"$tmp/extra.cpio"
-cat "$cache/initramfs.cpio" "$tmp/extra.cpio" >"$tmp/initrd"
+cat "$parts/initramfs.cpio" "$tmp/extra.cpio" >"$tmp/initrd"
 
 # --- the machine --------------------------------------------------------------
 
-args=(-kernel "$cache/Image" -initrd "$tmp/initrd" -display none -monitor none -no-reboot)
+args=(-kernel "$parts/Image" -initrd "$tmp/initrd" -display none -monitor none -no-reboot)
+accel=tcg
 case $machine in
 raspi3b)
 	# One host thread for all four cores: the three that wait for Linux to start
 	# them spin, and with a thread each they would starve the one that works.
-	args+=(-M raspi3b -accel tcg,thread=single)
+	accel+=,thread=single
+	args+=(-M raspi3b)
 	dtb=$cache/$board.dtb
 	[ -e "$dtb" ] || die "unknown board $board"
 	[ -z "$net" ] || args+=(-netdev "user,id=net$forwards" -device usb-net,netdev=net)
@@ -118,8 +129,21 @@ raspi3b)
 	# is for the control channel.
 	tty=ttyS1 serial=(-serial "$([ -n "$ctl" ] && echo chardev:guest || echo null)" -serial "file:$tmp/console")
 	;;
+raspi0)
+	[ -z "$systemd$net" ] || die "raspi0 has no network and no disk here"
+	args+=(-M raspi0)
+	dtb=$cache/zero/zero.dtb
+	# QEMU lacks the device that this driver expects, and the driver breaks on that.
+	append+=" initcall_blacklist=bcm2835_power_driver_init"
+	# Its timer loses an interrupt, and with it the machine, when the host is late by
+	# 15 us. So time is what the guest has worked: 250 million instructions a second.
+	icount=${icount:-2}
+	# Nothing but the console uses a UART, so it is the better one, the PL011.
+	tty=ttyAMA0 serial=(-serial "file:$tmp/console")
+	;;
 virt)
-	args+=(-M virt -cpu cortex-a53 -smp 2 -m 1024 -accel tcg,thread=multi -device virtio-rng-pci)
+	accel+=,thread=multi
+	args+=(-M virt -cpu cortex-a53 -smp 2 -m 1024 -device virtio-rng-pci)
 	dtb=$cache/virt.dtb
 	if [ -n "$net" ]; then args+=(-netdev "user,id=net$forwards" -device virtio-net-pci,netdev=net,romfile=)
 	else args+=(-nic none); fi
@@ -129,6 +153,8 @@ virt)
 	;;
 *) die "unknown machine $machine" ;;
 esac
+if [ -z "$icount" ]; then args+=(-accel "$accel")
+else args+=(-accel tcg -icount "shift=$icount,sleep=off"); fi
 
 # As the Pi's firmware does: random bytes for the kernel, new on every boot.
 cp "$dtb" "$tmp/dtb"
@@ -171,7 +197,7 @@ fi
 LC_ALL=C sed -u -e 's/\r$//;s/^[\x80-\xff]*//' -e "/RPI-EMU $nonce [0-9]/{w $tmp/status" \
 	-e "s/RPI-EMU $nonce .*//;/./p;:rest" -e '$d;N;s/.*//;b rest' -e '}' <"$tmp/console" &
 console=$!
-timeout --foreground "$limit" qemu-system-aarch64 "${args[@]}" </dev/null &
+timeout --foreground "$limit" $qemu "${args[@]}" </dev/null &
 pids=($!)
 code=0
 wait "${pids[0]}" || code=$?

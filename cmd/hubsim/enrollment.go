@@ -91,8 +91,8 @@ func registrationList(c *client) *cobra.Command {
 	return &cobra.Command{
 		Use: "registrations", Short: "List what was assigned", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return show(cmd.Context(), c, "/v1/registrations", "REGISTRATION\tHUB\tDEVICE\tSUBSTATUS\tTIMES\tUPDATED", func(r hubsim.Registration) string {
-				return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s", r.ID, r.Hub, r.DeviceID, r.Substatus, r.Times, r.Updated.Format(clockTime))
+			return show(cmd.Context(), c, "/v1/registrations", "REGISTRATION\tHUB\tDEVICE\tSUBSTATUS\tTIMES\tUPDATED\tMODEL", func(r hubsim.Registration) string {
+				return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s\t%s", r.ID, r.Hub, r.DeviceID, r.Substatus, r.Times, r.Updated.Format(clockTime), plain(r.ModelID))
 			})
 		},
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -69,15 +70,23 @@ func faultClear(c *client) *cobra.Command {
 
 func faultReassign(c *client) *cobra.Command {
 	var r hubsim.Reassignment
+	var payload string
 	cmd := &cobra.Command{
 		Use: "reassign REGISTRATION", Short: "Change what a device is told when it registers again", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if payload != "" {
+				if !json.Valid([]byte(payload)) {
+					return fmt.Errorf("--payload %s: not JSON", payload)
+				}
+				r.Payload = json.RawMessage(payload)
+			}
 			path := "/v1/registrations/" + url.PathEscape(args[0]) + "/reassign"
 			return c.act(cmd.Context(), "POST", path, r, "%s will be reassigned when it registers", args[0])
 		},
 	}
 	cmd.Flags().StringVar(&r.Hub, "hub", "", "move it to this hub's `name`")
 	cmd.Flags().StringVar(&r.DeviceID, "device-id", "", "give it this device `id`, such as its registration id in capitals")
+	cmd.Flags().StringVar(&payload, "payload", "", "hand it this `object` of JSON, as a custom allocation may")
 	cmd.Flags().BoolVar(&r.Reset, "reset", false, "make its identity anew")
 	return cmd
 }

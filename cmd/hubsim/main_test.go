@@ -210,6 +210,10 @@ func TestDriveFaultsAndEnrollments(t *testing.T) {
 		c.run("fault", what, "pump")
 	}
 	c.run("fault", "reassign", "rpi-7", "--hub", "127.0.0.1", "--device-id", "RPI-7")
+	c.run("fault", "reassign", "rpi-8", "--payload", `{"site":"A"}`)
+	if _, err := c.try("fault", "reassign", "rpi-8", "--payload", "{"); err == nil {
+		t.Error("a payload that is not JSON is taken")
+	}
 	c.run("enrollment", "create", "rpi-7", "--key-file", filepath.Join(dir, "group.key"))
 	c.run("enrollment", "disable", "rpi-7")
 	want = "ID       KIND        ATTESTATION   HUB        ENABLED\ndefault  group       symmetricKey  localhost  true\nrpi-7    individual  symmetricKey  localhost  false\n"

@@ -14,14 +14,15 @@ const (
 )
 
 // assign decides where a device belongs, and sees to it that the hub has an
-// identity with the same key (D05, D09).
-func (s *Sim) assign(op *operation) (Registration, error) {
+// identity with the same key (D05, D09). What the custom allocation says stands
+// over what was planned by Reassign.
+func (s *Sim) assign(op *operation, allocated Reassignment) (Registration, error) {
 	id, e := op.registration, op.enrollment
 	var done Registration
 	err := s.change(func() error {
 		now := s.opts.Now().UTC()
 		r := s.registrations[fold(id)]
-		next := s.reassigned[fold(id)]
+		next := allocated.over(s.reassigned[fold(id)])
 		delete(s.reassigned, fold(id))
 		if r == nil {
 			r = &Registration{Hub: e.Hub, DeviceID: id, Substatus: subInitial, Created: now}
@@ -40,6 +41,10 @@ func (s *Sim) assign(op *operation) (Registration, error) {
 			moved = s.remove(old.DeviceID, errMoved)
 		}
 		r.ID, r.Updated = id, now
+		r.Payload, r.ModelID = op.payload, modelID(op.payload)
+		if next.Payload != nil {
+			r.Returned = next.Payload
+		}
 		r.Times++
 		d := s.identity(*r, op)
 		if moved != nil {

@@ -68,6 +68,8 @@ func TestControlRegistry(t *testing.T) {
 			{"GET", "/v1/enrollments/rpi-7/key", "", 404, "404201"},
 			{"GET", "/v1/registrations", "", 200, "[]"},
 			{"POST", "/v1/registrations/rpi-7/reassign", `{"hub":"127.0.0.1","deviceId":"RPI-7","reset":true}`, 204, ""},
+			{"POST", "/v1/registrations/rpi-7/reassign", `{"payload":{"site":"A"}}`, 204, ""},
+			{"POST", "/v1/registrations/rpi-7/reassign", `{"payload":"A"}`, 400, `"error"`},
 			{"POST", "/v1/registrations/rpi-7/reassign", `{"hub":"elsewhere"}`, 400, `"error"`},
 			{"GET", "/v1/nothing", "", 404, ""},
 			{"PUT", "/v1/devices", "", 405, ""},

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"time"
@@ -127,19 +125,22 @@ type dpsState struct {
 	ErrorMessage   string `json:"errorMessage,omitempty"`
 	Updated        string `json:"lastUpdatedDateTimeUtc,omitempty"`
 	ETag           string `json:"etag,omitempty"`
+
+	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
 // register begins an operation (D03). A disabled enrollment is told so at once
 // (D07).
 func (s *Sim) register(r *http.Request, e *enrollment) (dpsAnswer, error) {
 	id := r.PathValue("id")
-	if err := checkRegisterBody(r, id); err != nil {
+	payload, err := readRegisterBody(r, id)
+	if err != nil {
 		return dpsAnswer{}, err
 	}
 	if s.enrollmentDisabled(e) {
 		return dpsAnswer{Status: "disabled", State: &dpsState{RegistrationID: id, Status: "disabled"}}, nil
 	}
-	op := &operation{id: "5." + rand.Text()[:16] + "." + rand.Text(), registration: id, enrollment: e, polls: max(s.opts.DPSPolls, 0)}
+	op := &operation{id: "5." + rand.Text()[:16] + "." + rand.Text(), registration: id, payload: payload, enrollment: e, polls: max(s.opts.DPSPolls, 0)}
 	if len(e.Certificates) > 0 {
 		op.thumbprint = ThumbprintOf(proofOf(r).chain[0].Raw)
 	}
@@ -156,33 +157,7 @@ func (s *Sim) enrollmentDisabled(e *enrollment) bool {
 	return e.Disabled
 }
 
-// checkRegisterBody reads {"registrationId":…,"payload":{…}}, of which nothing
-// is required.
-func checkRegisterBody(r *http.Request, id string) error {
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxDPSBody))
-	if err != nil {
-		return refusal(413000, "request body: "+err.Error())
-	}
-	if len(body) == 0 {
-		return nil
-	}
-	if ct, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); ct != "application/json" {
-		return refusal(415000, "the body is not application/json")
-	}
-	var in struct {
-		RegistrationID string         `json:"registrationId"`
-		Payload        map[string]any `json:"payload"`
-	}
-	if err := json.Unmarshal(body, &in); err != nil {
-		return refusal(400000, "request body: "+err.Error())
-	}
-	if in.RegistrationID != "" && fold(in.RegistrationID) != fold(id) {
-		return refusal(400000, "registrationId differs from the path")
-	}
-	return nil
-}
-
-// poll tells how far an operation is (D03, D04, D06).
+// poll tells how far an operation is (D03, D04, D06, D10).
 func (s *Sim) poll(r *http.Request, _ *enrollment) (dpsAnswer, error) {
 	op := s.operations.get(r.PathValue("op"))
 	if op == nil || fold(op.registration) != fold(r.PathValue("id")) {
@@ -190,28 +165,46 @@ func (s *Sim) poll(r *http.Request, _ *enrollment) (dpsAnswer, error) {
 	}
 	op.mu.Lock()
 	defer op.mu.Unlock()
+	if wait := op.tooSoon(time.Now()); wait > 0 {
+		return dpsAnswer{}, &dpsError{code: 429001, message: "polled too often", retryAfter: wait}
+	}
 	if op.polls > 0 {
 		op.polls--
 		return dpsAnswer{OperationID: op.id, Status: "assigning"}, nil
+	}
+	if op.fail == 0 && op.done == nil {
+		if err := s.settle(op); err != nil {
+			return dpsAnswer{}, refusal(500000, err.Error())
+		}
 	}
 	if op.fail != 0 {
 		state := &dpsState{RegistrationID: op.registration, Status: "failed", ErrorCode: op.fail, ErrorMessage: failMessage(op.fail)}
 		return dpsAnswer{OperationID: op.id, Status: "failed", State: state}, nil
 	}
-	if op.done == nil {
-		reg, err := s.assign(op)
-		if err != nil {
-			return dpsAnswer{}, refusal(500000, err.Error())
-		}
+	return dpsAnswer{OperationID: op.id, Status: "assigned", State: op.done.state()}, nil
+}
+
+// settle ends an operation: the device is assigned, or the custom allocation
+// has failed (D12). The caller holds op.mu.
+func (s *Sim) settle(op *operation) error {
+	next, err := s.allocate(op)
+	if err != nil {
+		s.log.Warn("allocation failed", "registration", op.registration, "err", err)
+		op.fail = 400207
+		return nil
+	}
+	reg, err := s.assign(op, next)
+	if err == nil {
 		op.done = &reg
 	}
-	return dpsAnswer{OperationID: op.id, Status: "assigned", State: op.done.state()}, nil
+	return err
 }
 
 func (r Registration) state() *dpsState {
 	return &dpsState{
 		RegistrationID: r.ID, AssignedHub: r.Hub, DeviceID: r.DeviceID, Status: "assigned", Substatus: r.Substatus,
 		Created: r.Created.Format(timeFormat), Updated: r.Updated.Format(timeFormat), ETag: strconv.Quote(strconv.Itoa(r.Times)),
+		Payload: r.Returned,
 	}
 }
 

@@ -2,6 +2,7 @@ package hubsim
 
 import (
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -59,6 +60,10 @@ type Registration struct {
 	Created   time.Time `json:"createdDateTimeUtc"`
 	Updated   time.Time `json:"lastUpdatedDateTimeUtc"`
 	Times     int       `json:"times"` // how often it was assigned
+
+	ModelID  string          `json:"modelId,omitempty"`  // announced in the payload
+	Payload  json.RawMessage `json:"payload,omitempty"`  // what the device sent
+	Returned json.RawMessage `json:"returned,omitempty"` // what it is told, by Reassign or Options.Allocate
 }
 
 // A Reassignment takes effect when the device registers the next time (D09).
@@ -66,6 +71,8 @@ type Reassignment struct {
 	Hub      string `json:"hub,omitempty"`      // another hub: the identity is moved there
 	DeviceID string `json:"deviceId,omitempty"` // another device id, such as the registration id in capitals
 	Reset    bool   `json:"reset,omitempty"`    // the identity is made anew
+
+	Payload json.RawMessage `json:"payload,omitempty"` // an object that the device is told (D12)
 }
 
 // AddEnrollment creates an enrollment.
@@ -215,14 +222,12 @@ func (s *Sim) Registrations() []Registration {
 
 // Reassign changes what a device is told when it registers the next time.
 func (s *Sim) Reassign(registration string, r Reassignment) error {
-	r.Hub = strings.ToLower(r.Hub)
-	if !registrationID(registration) || r.Hub != "" && !s.hasHost(r.Hub) {
-		return fmt.Errorf("%w: registration %.140q to hub %q", ErrInvalid, registration, r.Hub)
+	if !registrationID(registration) {
+		return fmt.Errorf("%w: registration %.140q", ErrInvalid, registration)
 	}
-	if r.DeviceID != "" {
-		if err := checkDeviceID(r.DeviceID); err != nil {
-			return err
-		}
+	r, err := s.checkReassignment(r)
+	if err != nil {
+		return err
 	}
 	return s.change(func() error {
 		s.reassigned[fold(registration)] = r

@@ -44,6 +44,11 @@ type Options struct {
 	DPSPolls      int           // how many polls are answered "assigning" before the result, default 1; below 0 none
 	DPSRetryAfter time.Duration // the Retry-After of those answers, default 3 s; below 0 says 0
 
+	// Allocate is the custom allocation (D12): it is asked when a device
+	// registers. What it leaves empty stays as it is; an error ends the
+	// registration as failed with 400207. Default: none.
+	Allocate func(Allocation) (Reassignment, error)
+
 	Log *slog.Logger // default: nothing is logged
 }
 

@@ -52,6 +52,7 @@ func serveCommand(control *string) *cobra.Command {
 	f.IntVar(&v.wsPort, "websocket-port", 4443, "`port` of the hubs for MQTT over WebSocket; 0, and the default next to another --hub-port, takes a free one")
 	f.IntVar(&v.dpsPort, "dps-port", 8443, "`port` of the provisioning service (HTTPS); 0 takes a free one")
 	f.StringArrayVar(&v.options.Hosts, "hub", []string{"localhost"}, "`name` of a hub, a host name or IP address; can be repeated")
+	f.StringVar(&v.options.Gateway, "gateway", "", "play an IoT Edge gateway of this `name` in front of the hubs: their certificate is for it alone")
 	f.StringVar(&v.data, "data", "hubsim-data", "`directory` that keeps CA, devices, queues and events; empty keeps nothing")
 	f.StringVar(&v.caFile, "ca-file", "", "write the CA certificate that devices must trust to this `file` (default: ca.pem in the data directory)")
 	f.StringVar(&v.options.ScopeID, "scope-id", "0ne00000001", "`id` scope of the provisioning service")
@@ -97,9 +98,12 @@ func (v *serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 // default there.
 func (v *serving) settle(stderr io.Writer) error {
 	for _, h := range v.options.Hosts {
-		if h == "" || strings.ContainsAny(h, "/: \t") && net.ParseIP(h) == nil {
+		if !hostName(h) {
 			return fmt.Errorf("--hub %q: a host name or an IP address, without a port", h)
 		}
+	}
+	if v.options.Gateway != "" && !hostName(v.options.Gateway) {
+		return fmt.Errorf("--gateway %q: a host name or an IP address, without a port", v.options.Gateway)
 	}
 	if v.options.DPSPolls == 0 {
 		v.options.DPSPolls = -1
@@ -116,6 +120,10 @@ func (v *serving) settle(stderr io.Writer) error {
 		setDefault(&v.groupKey, filepath.Join(v.data, "group.key"))
 	}
 	return nil
+}
+
+func hostName(h string) bool {
+	return h != "" && !strings.ContainsAny(h, "/: \t") || net.ParseIP(h) != nil
 }
 
 func setDefault(v *string, to string) {

@@ -27,9 +27,10 @@ type Login struct {
 	Conn       uint64    `json:"conn"` // number of the connection
 	Transport  Transport `json:"transport"`
 	Device     string    `json:"deviceId"`
-	Host       string    `json:"host"` // the hub in the username
-	Code       int       `json:"code"` // of the CONNACK; -1: closed or left without one
-	Why        string    `json:"why"`  // reason of a refusal; the device is not told
+	Host       string    `json:"host"`                 // the hub in the username
+	ServerName string    `json:"serverName,omitempty"` // the name asked for in TLS, the gateway's behind one
+	Code       int       `json:"code"`                 // of the CONNACK; -1: closed or left without one
+	Why        string    `json:"why"`                  // reason of a refusal; the device is not told
 	Clean      bool      `json:"clean"`
 	KeepAlive  int       `json:"keepAlive"`       // in seconds
 	Expiry     time.Time `json:"expiry,omitzero"` // of the token, whether good or not; zero without one
@@ -75,7 +76,7 @@ func (s *Sim) connect(l *link) *session {
 	l.device.Store(&c.ClientIdentifier)
 	a := attempt{sim: s, link: l, packet: c}
 	a.login = Login{
-		Time: time.Now(), Conn: l.id, Transport: l.transport, Device: c.ClientIdentifier, Code: -1,
+		Time: time.Now(), Conn: l.id, Transport: l.transport, ServerName: l.serverName, Device: c.ClientIdentifier, Code: -1,
 		Clean: c.CleanSession, KeepAlive: int(c.Keepalive), Will: c.WillFlag,
 	}
 	ss, code, err := a.judge()

@@ -77,7 +77,8 @@ func (l *link) handshake() error {
 	if err := conn.Handshake(); err != nil {
 		return err
 	}
-	l.peer = conn.ConnectionState().PeerCertificates
+	state := conn.ConnectionState()
+	l.peer, l.serverName = state.PeerCertificates, state.ServerName
 	return conn.SetDeadline(time.Time{})
 }
 

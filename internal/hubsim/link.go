@@ -32,8 +32,9 @@ type link struct {
 	id    uint64
 	trace *ring[Packet]
 
-	transport Transport
-	peer      []*x509.Certificate // what the device has shown in TLS, its own first
+	transport  Transport
+	serverName string              // that the device has asked for in TLS
+	peer       []*x509.Certificate // what it has shown there, its own first
 
 	buf *bufio.Reader // made at the first read
 

@@ -31,6 +31,11 @@ import (
 type Options struct {
 	Hosts []string // names of the hubs, default "localhost"; each has its own devices
 
+	// Gateway makes the stand-in an IoT Edge gateway of this name, behind which
+	// the hubs are (G01): the certificate is for it alone, and username and token
+	// still name a hub. Default: devices come to the hubs themselves.
+	Gateway string
+
 	Now func() time.Time // the cloud's clock, default time.Now
 
 	Lock                time.Duration // how long a delivered C2D message waits for its PUBACK, default 60 s

@@ -7,12 +7,15 @@ import (
 )
 
 // TLSConfig returns what a hub shows: TLS 1.2 or later (H01) and a certificate
-// of ca for all hubs, unless a fault asks for a wrong one (T03). It asks for
-// the device's certificate, and leaves it to CONNECT to judge it (contract,
-// section 8.1).
+// of ca for all hubs, or for the gateway (G01), unless a fault asks for a wrong
+// one (T03). It asks for the device's certificate, and leaves it to CONNECT to
+// judge it (contract, section 8.1).
 func (s *Sim) TLSConfig(ca *CA) (*tls.Config, error) {
-	now := s.opts.Now()
-	good, err := ca.Certificate(now, s.opts.Hosts...)
+	now, names := s.opts.Now(), s.opts.Hosts
+	if s.opts.Gateway != "" {
+		names = []string{s.opts.Gateway}
+	}
+	good, err := ca.Certificate(now, names...)
 	if err != nil {
 		return nil, err
 	}
@@ -20,7 +23,7 @@ func (s *Sim) TLSConfig(ca *CA) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	unknown, err := stranger.Certificate(now, s.opts.Hosts...)
+	unknown, err := stranger.Certificate(now, names...)
 	if err != nil {
 		return nil, err
 	}

@@ -97,10 +97,10 @@ func inX509(t *testing.T, f func(t *testing.T, c *x509Cloud)) {
 }
 
 // dialTLS connects with a certificate, or without.
-func (c *x509Cloud) dialTLS(cert *tls.Certificate, serve func(net.Conn)) *tls.Conn {
+func (c *x509Cloud) dialTLS(name string, cert *tls.Certificate, serve func(net.Conn)) *tls.Conn {
 	here, there := net.Pipe()
 	go serve(tls.Server(there, c.server))
-	config := &tls.Config{RootCAs: c.roots, ServerName: "localhost"}
+	config := &tls.Config{RootCAs: c.roots, ServerName: name}
 	if cert != nil {
 		config.Certificates = []tls.Certificate{*cert}
 	}
@@ -112,7 +112,12 @@ func (c *x509Cloud) dialTLS(cert *tls.Certificate, serve func(net.Conn)) *tls.Co
 // try sends a CONNECT over TLS and returns the code of the CONNACK.
 func (c *x509Cloud) try(cert *tls.Certificate, p *connectPacket) int {
 	c.t.Helper()
-	cl := &client{c.t, c.dialTLS(cert, c.ServeConn), make(chan packets.ControlPacket, 2000)}
+	return c.tryAt("localhost", cert, p)
+}
+
+func (c *x509Cloud) tryAt(name string, cert *tls.Certificate, p *connectPacket) int {
+	c.t.Helper()
+	cl := &client{c.t, c.dialTLS(name, cert, c.ServeConn), make(chan packets.ControlPacket, 2000)}
 	must(c.t, cl.conn.(*tls.Conn).Handshake())
 	go cl.read()
 	cl.send(p)
@@ -209,7 +214,7 @@ func TestX509Session(t *testing.T) {
 		must(t, c.AddDevice(hubsim.Device{ID: "lamp", Auth: hubsim.Thumbprint, Thumbprints: []string{hubsim.ThumbprintOf(lamp.Certificate[0])}}))
 		over := func(query string) (*client, int) {
 			d := websocket.Dialer{Subprotocols: []string{"mqtt"}, NetDialTLSContext: func(context.Context, string, string) (net.Conn, error) {
-				return c.dialTLS(&lamp, c.ServeWebSocketConn), nil
+				return c.dialTLS("localhost", &lamp, c.ServeWebSocketConn), nil
 			}}
 			ws, _, err := d.DialContext(t.Context(), "wss://localhost/$iothub/websocket"+query, nil)
 			must(t, err)

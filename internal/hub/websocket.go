@@ -59,6 +59,8 @@ func webPath(id Identity) string {
 	return path
 }
 
+var errTextFrame = errors.New("the other side sent text in a WebSocket that carries MQTT")
+
 // A webConn carries a stream of bytes in the binary frames of a WebSocket. MQTT
 // packets need not begin where frames do.
 type webConn struct {
@@ -71,9 +73,12 @@ type webConn struct {
 func (c *webConn) Read(p []byte) (int, error) {
 	for {
 		if c.frame == nil {
-			_, frame, err := c.ws.NextReader()
+			kind, frame, err := c.ws.NextReader()
 			if _, over := errors.AsType[*websocket.CloseError](err); over {
 				return 0, io.EOF
+			}
+			if err == nil && kind != websocket.BinaryMessage {
+				err = errTextFrame
 			}
 			if err != nil {
 				return 0, err

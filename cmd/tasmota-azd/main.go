@@ -10,10 +10,12 @@ import (
 
 	"tasmota-azd/internal/config"
 	"tasmota-azd/internal/logs"
+	"tasmota-azd/internal/relay"
 )
 
-// exitConfig is the exit status for a configuration file with mistakes: EX_CONFIG of
-// sysexits.h, which systemd shows as "78/CONFIG".
+// exitConfig is the exit status for a configuration file with mistakes, which also may
+// name pins that this machine has not: EX_CONFIG of sysexits.h, which systemd shows as
+// "78/CONFIG".
 const exitConfig = 78
 
 func main() {
@@ -42,7 +44,8 @@ func report(err error) {
 
 func exitCode(err error) int {
 	var mistakes *config.Error
-	if errors.As(err, &mistakes) {
+	pins := errors.Is(err, relay.ErrMistake) && !errors.Is(err, relay.ErrNotReady)
+	if pins || errors.As(err, &mistakes) {
 		return exitConfig
 	}
 	return 1

@@ -18,7 +18,13 @@ var ErrNotReady = host.ErrNotReady
 // has moved too often of late. The pin is in good order.
 var ErrHeldBack = errors.New("held back")
 
-// A NameError is a mistake in the configuration: the pin of one relay.
+// ErrMistake says that the configuration names a pin that is not there, is another
+// relay's, or could be more than one: until the file is mended, or a chip that is
+// missing comes, trying again is of no use.
+var ErrMistake = errors.New("pin named wrongly in the configuration")
+
+// A NameError is a mistake in the configuration: the pin of one relay. It is
+// ErrMistake unless the pin is only in use by something else, which may end.
 type NameError struct {
 	Relay int    // counted from 0, as a list in the file
 	Name  string // as written
@@ -31,6 +37,12 @@ func (e *NameError) Error() string {
 }
 
 func (e *NameError) Unwrap() error { return e.Err }
+
+// Is makes all but a pin in use match ErrMistake.
+func (e *NameError) Is(target error) bool {
+	_, used := errors.AsType[*gpiochip.InUseError](e.Err)
+	return target == ErrMistake && !used
+}
 
 // A PinError says which relay could not be moved, and why. It is ErrNotReady if
 // the pin may only need time, as when udev has not settled its permissions yet.

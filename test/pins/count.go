@@ -64,6 +64,7 @@ func (l *line) wanted(m Move, c *Counts) {
 }
 
 func (l *line) moved(m Move, c *Counts) {
+	l.right(m.At, c)
 	was := l.does
 	l.does = m.To
 	if l.want == "" {
@@ -78,17 +79,17 @@ func (l *line) moved(m Move, c *Counts) {
 	default:
 		c.Unexpected++
 	}
-	if m.To == l.want {
-		l.right(m.At, c)
-	} else if !l.wrong {
-		l.wrong, l.since = true, m.At
-	}
+	l.wrong, l.since = m.To != l.want, m.At
 }
 
 // right ends the time that a line was wrong.
 func (l *line) right(at time.Duration, c *Counts) {
+	longest := &c.Wrong
+	if l.does == Free {
+		longest = &c.LetGo
+	}
 	if l.wrong {
-		c.Wrong = max(c.Wrong, at-l.since)
+		*longest = max(*longest, at-l.since)
 	}
 	l.wrong = false
 }

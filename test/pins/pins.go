@@ -32,14 +32,20 @@ func Build(dir string) (p Programs, err error) {
 	return p, err
 }
 
+// Heads of a configuration: a hub that is not there, and the one of Scenario.Cloud.
+const (
+	Alone     = "hub: {host: localhost, port: 1, device_id: pump, key: AAAAAAAAAAAAAAAAAAAAAA==}\n"
+	WithCloud = "hub: {connection_string_file: /run/hub, ca_file: /run/cloud/ca.pem}\n"
+)
+
 // Run boots the machine and takes the steps. The daemon's log is the result's Stderr.
 func Run(t *testing.T, p Programs, s Scenario) uml.Result {
 	t.Helper()
 	o := s.Options
-	head := "hub: {host: localhost, port: 1, device_id: pump, key: AAAAAAAAAAAAAAAAAAAAAA==}\n"
+	head := Alone
 	o.Args = append(o.Args, "--bin", p.Daemon+":/usr/bin/tasmota-azd")
 	if s.Cloud {
-		head = "hub: {connection_string_file: /run/hub, ca_file: /run/cloud/ca.pem}\n"
+		head = WithCloud
 		o.Bins = append(o.Bins, p.Hub)
 	}
 	files := map[string]string{

@@ -10,8 +10,11 @@ import (
 	"tasmota-azd/test/uml"
 )
 
-// programs builds them once for all tests.
-var programs func() (pins.Programs, error)
+// programs and builtHold build them once for all tests.
+var (
+	programs  func() (pins.Programs, error)
+	builtHold func() (string, error)
+)
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "pins")
@@ -19,9 +22,21 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	programs = sync.OnceValues(func() (pins.Programs, error) { return pins.Build(dir) })
+	builtHold = sync.OnceValues(func() (string, error) { return uml.Build(dir, "tasmota-azd/test/pins/hold") })
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
+}
+
+// hold is the program that works lines by hand.
+func hold(t *testing.T) string {
+	t.Helper()
+	uml.Need(t, false)
+	bin, err := builtHold()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
 }
 
 // run runs a scenario whose steps must succeed.
@@ -50,7 +65,7 @@ func wires(t *testing.T, r uml.Result, want map[string]string) {
 	}
 }
 
-// four relays: both polarities, to be on and off.
+// four relays: both polarities, all ways to write a pin.
 const four = `gpio: {on_stop: hold}
 relays:
   - {name: A, pin: GPIO17}
@@ -59,52 +74,16 @@ relays:
   - {name: D, pin: "gpiochip0:23", active_low: true}
 `
 
-const saved = `{"GPIO17":true,"GPIO27":false,"GPIO22":true,"GPIO23":false}`
-
-func TestColdStart(t *testing.T) {
+// Pins are found in whatever way they are written, and the log says what drives them.
+func TestNames(t *testing.T) {
 	const on, off = "set 1 out", "set 0 out"
-	for name, tt := range map[string]struct {
-		settings string
-		boot     string // of the saved state
-		want     [4]string
-	}{
-		"first level is the saved one": {"{}", "another", [4]string{on, off, off, on}},
-		"warm start":                   {`{"PowerOnState":1}`, "$boot", [4]string{on, off, off, on}},
-		"PowerOnState 0":               {`{"PowerOnState":0}`, "another", [4]string{off, off, on, on}},
-		"PowerOnState 1":               {`{"PowerOnState":1}`, "another", [4]string{on, on, off, off}},
-		"PowerOnState 2":               {`{"PowerOnState":2}`, "another", [4]string{off, on, on, off}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := run(t, pins.Scenario{Config: four, Options: uml.Options{
-				Cmd: "state '" + saved + "' '" + tt.settings + "' " + tt.boot + "\nstart && stop USR2",
-			}})
-			wires(t, r, map[string]string{"GPIO17": tt.want[0], "GPIO27": tt.want[1], "GPIO22": tt.want[2], "GPIO23": tt.want[3]})
-			if !strings.Contains(r.Stderr, `driver=gpiochip on="gpiochip0 (pinctrl-bcm2711)" kernel=`) {
-				t.Error("the log does not say what drives the pins")
-			}
-		})
+	r := run(t, pins.Scenario{Config: four, Options: uml.Options{Cmd: `
+		state '{"GPIO17":true,"GPIO27":false,"GPIO22":true,"GPIO23":false}'
+		start && stop USR2`}})
+	wires(t, r, map[string]string{"GPIO17": on, "GPIO27": off, "GPIO22": off, "GPIO23": on})
+	if !strings.Contains(r.Stderr, `driver=gpiochip on="gpiochip0 (pinctrl-bcm2711)" kernel=`) {
+		t.Error("the log does not say what drives the pins")
 	}
-}
-
-// A command, a stop with either on_stop, a restart by hand, a crash.
-func TestLifeWithoutSystemd(t *testing.T) {
-	const body = `relays:
-  - {name: A, pin: GPIO17}
-  - {name: C, pin: GPIO22, active_low: true}
-`
-	r := run(t, pins.Scenario{Cloud: true, Config: body, Options: uml.Options{Cmd: `
-		start && send power0 on && gpio wait GPIO17 1 && gpio wait GPIO22 0 || exit 1
-		stop USR2; start || exit 2
-		stop KILL; start || exit 3
-		stop TERM; [ "$(gpio get GPIO17)$(gpio get GPIO22)" = 01 ] || exit 4
-		start || exit 5
-		[ "$(gpio get GPIO17)$(gpio get GPIO22)" = 10 ] || exit 6
-		sed -i '1i gpio: {on_stop: hold}' $config
-		stop USR2; start && stop TERM`}})
-	wires(t, r, map[string]string{
-		"GPIO17": "set 0 out set 1 set 0 set 1",
-		"GPIO22": "set 1 out set 0 set 1 set 0",
-	})
 }
 
 // All that is wrong is told at once, and nothing is driven.
@@ -115,7 +94,7 @@ func TestMistakesDriveNothing(t *testing.T) {
   - {name: C, pin: GPIO22}
   - {name: D, pin: "gpiochip9:3"}
 `, Options: uml.Options{Cmd: `
-		! start`}})
+		! start && { wait $pid; [ $? = 78 ]; }`}})
 	for _, want := range []string{`relays[1].pin: "GPIO71": there is no line`, `relays[3].pin: "gpiochip9:3": there is no line`} {
 		if !strings.Contains(r.Stderr, want) {
 			t.Errorf("the log lacks %s", want)

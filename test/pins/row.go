@@ -30,7 +30,8 @@ type Counts struct {
 	Seen       int           // all
 	Kernel     int           // the kernel let the pin go, and the daemon took it back to where it was
 	Unexpected int           // all others that were not asked for
-	Wrong      time.Duration // the longest time at a level that was not asked for
+	Wrong      time.Duration // the longest time that a level was driven that was not asked for
+	LetGo      time.Duration // the longest time that nothing was driven, although it was asked for
 }
 
 // Missing is how many edges were asked for and did not come.
@@ -79,7 +80,7 @@ func ReadRows(r io.Reader) ([]Row, error) {
 }
 
 // Merge makes one row of those that differ in the board only, and puts them in order:
-// scenarios as they first came, in each of them by driver. The time is the longest.
+// scenarios as they first came, in each of them by driver. The times are the longest.
 func Merge(rows []Row) []Row {
 	var merged []Row
 	var scenarios []string
@@ -89,7 +90,7 @@ func Merge(rows []Row) []Row {
 		}
 		i := slices.IndexFunc(merged, func(m Row) bool {
 			a, b := m, r
-			a.Board, a.Wrong, b.Board, b.Wrong = "", 0, "", 0
+			a.Board, a.Wrong, a.LetGo, b.Board, b.Wrong, b.LetGo = "", 0, 0, "", 0, 0
 			return a == b
 		})
 		if i < 0 {
@@ -99,7 +100,7 @@ func Merge(rows []Row) []Row {
 		if m := &merged[i]; !slices.Contains(strings.Split(m.Board, ", "), r.Board) {
 			m.Board += ", " + r.Board
 		}
-		merged[i].Wrong = max(merged[i].Wrong, r.Wrong)
+		merged[i].Wrong, merged[i].LetGo = max(merged[i].Wrong, r.Wrong), max(merged[i].LetGo, r.LetGo)
 	}
 	slices.SortStableFunc(merged, func(a, b Row) int {
 		if s := slices.Index(scenarios, a.Scenario) - slices.Index(scenarios, b.Scenario); s != 0 {
@@ -113,7 +114,7 @@ func Merge(rows []Row) []Row {
 // Table writes the rows as a table in Markdown.
 func Table(w io.Writer, rows []Row) error {
 	table := [][]string{
-		{"scenario", "driver", "board", "started", "kernel", "commanded", "seen", "by the kernel", "unexpected", "wrong level, µs", "note"},
+		{"scenario", "driver", "board", "started", "kernel", "commanded", "seen", "by the kernel", "unexpected", "wrong level, µs", "let go, ms", "note"},
 		nil, // the rule
 	}
 	for _, r := range rows {
@@ -126,7 +127,7 @@ func Table(w io.Writer, rows []Row) error {
 		}
 		table = append(table, []string{r.Scenario, r.Driver, r.Board, started, kernel,
 			fmt.Sprint(r.Commanded), fmt.Sprint(r.Seen), fmt.Sprint(r.Kernel), fmt.Sprint(r.Unexpected),
-			fmt.Sprint(r.Wrong.Microseconds()), r.Note})
+			fmt.Sprint(r.Wrong.Microseconds()), fmt.Sprint(r.LetGo.Milliseconds()), r.Note})
 	}
 	widths := make([]int, len(table[0]))
 	for _, cells := range table {

@@ -1,20 +1,66 @@
 # Words for the steps of a scenario, in the guest's sh.
 # shellcheck shell=dash disable=SC2034
 config=/etc/tasmota-azd/config.yaml
+state=/var/lib/tasmota-azd
 log=/run/tasmota-azd.log
 boot=$(cat /proc/sys/kernel/random/boot_id)
 touch $log
+systemd='' # or 1
+[ "$(cat /proc/1/comm)" != systemd ] || systemd=1
 
 # state RELAYS [SETTINGS [BOOTID]]: what was saved, as JSON; without a boot id the
 # next start is one after a power-on.
 state() {
-	mkdir -p /var/lib/tasmota-azd
-	echo "{\"version\":1,\"value\":{\"relays\":$1,\"settings\":${2:-{\}},\"boot_id\":\"${3:-another}\"}}" >/var/lib/tasmota-azd/state
+	mkdir -p $state
+	echo "{\"version\":1,\"value\":{\"relays\":$1,\"settings\":${2:-{\}},\"boot_id\":\"${3:-another}\"}}" >$state/state
+}
+
+# saved STATES [SETTINGS [BOOTID]]: state, with the relays "on off on off", or "" for
+# nothing that was saved of them.
+saved() {
+	settings=${2:-{\}} id=${3:-another} json='' states=$1
+	# shellcheck disable=SC2086 # words
+	set -- $relays
+	for s in $states; do
+		case $s in on) s=true ;; off) s=false ;; esac
+		json="$json${json:+,}\"${1%=*}\":$s"
+		shift
+	done
+	state "{$json}" "$settings" "$id"
+}
+
+# want LINE=LEVEL...: from now on the lines are to be so: 0, 1, or free.
+want() {
+	for w; do echo "want ${w%=*} ${w##*=}" >/sys/kernel/tracing/trace_marker; done
+}
+
+# wanted STATE...: from now on the relays are to be on, off, free, or as before (-).
+wanted() {
+	for r in $relays; do
+		case $1 in
+		on) want "$r" ;;
+		off) want "${r%=*}=$((1 - ${r#*=}))" ;;
+		free) want "${r%=*}=free" ;;
+		esac
+		shift
+	done
+}
+
+# are STATE...: the relays are so.
+are() {
+	for r in $relays; do
+		level=$(gpio get "${r%=*}")
+		case $1 in
+		on) [ "$level" = "${r#*=}" ] || return 1 ;;
+		off) [ "$level" != "${r#*=}" ] || return 1 ;;
+		esac
+		shift
+	done
 }
 
 # start: without systemd; returns when the relays stand, or fails with the daemon.
 start() {
-	before=$(grep -c 'relays stand' $log)
+	before=$(grep -c 'relays stand' $log || true)
 	tasmota-azd 2>>$log &
 	pid=$!
 	until [ "$(grep -c 'relays stand' $log)" -gt "$before" ]; do
@@ -33,7 +79,7 @@ stop() {
 cloud() {
 	hubsim serve --deliver-unsubscribed --data /run/cloud --dps-port 0 --quiet --ready-file /run/cloud.json >/run/hubsim.log 2>&1 &
 	until [ -s /run/cloud.json ]; do sleep 0.05; done
-	hubsim device create pump >/dev/null && hubsim device show pump >/run/hub && chmod 644 /run/hub
+	hubsim device create pump >/dev/null && hubsim device show pump >/run/hub && chmod 644 /run/hub /run/cloud/ca.pem && chmod 711 /run/cloud
 }
 
 # send COMMAND ARGUMENT: to the device.
@@ -46,6 +92,14 @@ installed() {
 	systemd-sysusers && systemctl daemon-reload
 }
 
+# became TEXT [TIMES]: until the log has it so often.
+became() {
+	until [ "$(journal | grep -c "$1")" -ge "${2:-1}" ]; do sleep 0.05; done
+}
+
+# renew: another file of the same program is in the place of the program.
+renew() { cp /usr/bin/tasmota-azd /usr/bin/new && mv /usr/bin/new /usr/bin/tasmota-azd; }
+
 # again: returns when systemd has started the daemon once more by itself.
 again() {
 	was=$(systemctl show -P NRestarts tasmota-azd)
@@ -57,18 +111,64 @@ again() {
 # crash: the daemon is killed.
 crash() { again systemctl kill -s KILL --kill-who=main tasmota-azd; }
 
-# good: the file as it is now; mend: it is so again, and systemd has noticed.
+# good: the file as it is now.
 good() { cp $config /run/good.yaml; }
-mend() {
-	cp /run/good.yaml $config
-	until systemctl -q is-active tasmota-azd; do sleep 0.05; done
-}
 
 # stored: how many lines systemd keeps.
 stored() { systemctl show -P NFileDescriptorStore tasmota-azd; }
 
+# up, restart, killed, upgrade: the relays stand when they return. down: a stop.
+# fails TEXT: a start that does so with the text, and refused TEXT a restart. recovers:
+# what was in the way is gone; mended: as the good file is back.
+if [ "$systemd" ]; then
+	up() { systemctl start tasmota-azd; }
+	restart() { systemctl restart tasmota-azd; }
+	killed() { crash; }
+	upgrade() { renew && systemctl daemon-reexec && restart; }
+	down() { systemctl stop tasmota-azd; }
+	fails() { ! systemctl start tasmota-azd && became "$1"; }
+	refused() { systemctl restart tasmota-azd || true; became "$1"; }
+	recovers() { until systemctl -q is-active tasmota-azd; do sleep 0.05; done; }
+else
+	up() { start; }
+	restart() { stop USR2 && start; }
+	killed() { stop KILL || start; }
+	upgrade() { renew && restart; }
+	down() { stop TERM; }
+	fails() { ! start && became "$1"; }
+	refused() { stop USR2 && fails "$1"; }
+	recovers() { start; }
+fi
+mended() { cp /run/good.yaml $config && recovers; }
+
 # journal: what the daemon has logged.
 journal() {
 	cat $log
-	[ ! -d /run/systemd/system ] || journalctl -u tasmota-azd -o cat
+	[ ! "$systemd" ] || journalctl -u tasmota-azd -o cat ${cursor:+--after-cursor="$cursor"}
+}
+
+# scene NAME: what was before is over: no daemon, no saved state, no log, the lines are
+# inputs; the file is the one of that scene.
+scene() {
+	journal >&2
+	echo "=== $1" >&2
+	if [ "$systemd" ]; then
+		systemctl stop tasmota-azd
+		cursor=$(journalctl -n 0 --show-cursor | sed -n 's/^-- cursor: //p')
+	else
+		for p in tasmota-azd hold; do
+			killall -q -KILL $p
+			while pidof $p >/dev/null; do sleep 0.02; done
+		done
+		: >$log
+	fi
+	rm -rf $state/* $state/.*.tmp
+	cp "/usr/local/lib/$1.yaml" $config
+	for r in $relays $E=1; do
+		number=$(sed -n "s/^${r%=*} [^ ]* [^ ]* \([0-9]*\) .*/\1/p" /run/gpio-lines)
+		echo "$number" >/sys/class/gpio/export
+		echo in >"/sys/class/gpio/gpio$number/direction"
+		echo "$number" >/sys/class/gpio/unexport
+	done
+	want -="$1"
 }

@@ -19,7 +19,7 @@
 #   --mem SIZE           the guest's memory (default 256M)
 #   --debian             Debian's programs in place of busybox; process 1 is a shell
 #   --systemd            Debian with systemd as process 1
-#   --disk FILE          keep Debian's disk in FILE (made if absent)
+#   --disk FILE          keep Debian's disk in FILE (made if absent, with a journal)
 #   --net TAP            eth0 over a tap device of the host; address 192.0.2.2/24
 #   --skip-idle          time is simulated: sleeping takes none
 #   --append 'WORDS'     more words for the kernel command line
@@ -178,7 +178,11 @@ args+=(gpio_sim.persist_gpio_outputs="$persist" panic=-1 noreboot ifb.numifbs=0 
 [ -z "$net" ] || args+=(eth0=tuntap,"$net")
 if [ -n "$debian" ]; then
 	if [ -n "$disk" ]; then
-		[ -e "$disk" ] || cp --sparse=always "$cache/debian.img" "$disk"
+		# It has a journal, as a Pi's has, since its power may be cut.
+		[ -e "$disk" ] || {
+			cp --sparse=always "$cache/debian.img" "$disk"
+			PATH=$PATH:/usr/sbin:/sbin tune2fs -J size=4 "$disk" >/dev/null
+		}
 		args+=(ubd0="$(realpath "$disk")")
 	else args+=(ubd0="$tmp/changes,$cache/debian.img"); fi
 fi
@@ -217,17 +221,22 @@ pid=''
 wait "${outputs[@]}" || true
 
 if [ -n "$trace" ]; then
-	# "  relay-31 [000] ..... 0.512345: gpio_value: 529 set 1" and the table of lines
+	# "  relay-31 [000] ..... 0.512345: gpio_value: 529 set 1" and the table of lines;
+	# and what the command itself has written into the trace
 	if ! [ -e "$host/trace" ]; then
 		echo "run.sh: the guest made no trace" >&2
 		rm -f "$host/status"
 	fi
 	touch "$host/trace" "$host/lines"
 	awk 'FILENAME ~ /lines$/ { name[$4] = $1; next }
-		match($0, /: gpio_(value|direction): /) {
+		match($0, /: (gpio_value|gpio_direction|tracing_mark_write): /) {
 			n = split(substr($0, RSTART + RLENGTH), event, " ")
 			at = substr($0, 1, RSTART - 1); sub(/.* /, "", at)
 			task = $0; sub(/ +\[.*/, "", task); sub(/^ +/, "", task); gsub(/ /, "_", task)
+			if (/: tracing_mark_write: /) { # "want GPIO17 1"
+				if (n == 3 && event[1] == "want") print at, event[2], event[1], event[3], task
+				next
+			}
 			what = event[2]
 			for (i = 3; i <= n; i++) if (event[i] != "(0)") what = what " " event[i]
 			print at, (event[1] in name) ? name[event[1]] : event[1], what, task

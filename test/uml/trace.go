@@ -13,7 +13,7 @@ import (
 type Event struct {
 	At   time.Duration // CLOCK_MONOTONIC of the guest
 	Line string        // its name, GPIO17, or chip:offset for one without
-	What string        // "set 0", "set 1", "out", "in", or a read: "get 0", "get 1"
+	What string        // "set 0", "set 1", "out", "in"; a read: "get 0"; a mark of the command: "want 1"
 	Task string        // who did it, with the process id: "hold-63"
 }
 
@@ -46,10 +46,12 @@ func (r Result) Events(line string) []string {
 	return r.list(line, func(string) bool { return true })
 }
 
-// Moves lists what happened to a line apart from its being read. No move means
+// Moves lists what happened to a line apart from its being read, and from marks. No move means
 // that the level on the wire did not change.
 func (r Result) Moves(line string) []string {
-	return r.list(line, func(what string) bool { return !strings.HasPrefix(what, "get ") })
+	return r.list(line, func(what string) bool {
+		return !strings.HasPrefix(what, "get ") && !strings.HasPrefix(what, "want ")
+	})
 }
 
 func (r Result) list(line string, keep func(string) bool) []string {

@@ -1,0 +1,146 @@
+package pins_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"tasmota-azd/test/pins"
+	"tasmota-azd/test/uml"
+)
+
+// A board is what the lines look like, and which of them the scenarios use.
+type board struct {
+	name  string
+	o     uml.Options
+	lines [5]string // A to E
+}
+
+var (
+	header = [5]string{"GPIO17", "GPIO27", "GPIO22", "GPIO23", "GPIO24"}
+	pi4    = board{name: "Pi 4", lines: header}
+	pi5    = board{name: "Pi 5", o: uml.Options{Board: "pi5"}, lines: header}
+	pi5old = board{name: "Pi 5 (gpiochip4)", o: uml.Options{Board: "pi5-2023"}, lines: header}
+	noPi   = board{name: "no Pi", lines: [5]string{"P9_11", "P9_12", "P9_13", "P9_14", "P9_15"}, o: uml.Options{
+		Board: "none", Chips: []string{"label=gpio-0-31,lines=32", "label=gpio-32-63,lines=32,names=-:-:P9_11..P9_20"},
+	}}
+)
+
+// A place is where the scenarios are played.
+type place struct {
+	board
+	driver  string // as gpio.driver says it
+	systemd bool
+	keeps   bool
+}
+
+// places lists them. The kernel of Raspberry Pi OS keeps an output that is let go, most
+// others do not. The short form has what differs most.
+func places() []place {
+	if !pins.Full() {
+		return []place{{pi4, "gpiochip", false, true}, {pi4, "gpiochip", true, false}, {noPi, "gpiochip", false, false}}
+	}
+	return []place{
+		{pi4, "gpiochip", false, true}, {pi4, "gpiochip", false, false}, {pi4, "gpiochip", true, true}, {pi4, "gpiochip", true, false},
+		{pi5, "gpiochip", false, true}, {pi5, "gpiochip", true, false}, {pi5old, "gpiochip", false, true},
+		{noPi, "gpiochip", false, false}, {noPi, "gpiochip", true, false},
+		{pi4, "periph", false, true}, {pi4, "periph", true, false}, {noPi, "periph", false, false},
+	}
+}
+
+// No relay moves without a cause, whatever happens, on any board. What the kernel does
+// to a line that nobody holds is counted apart.
+func TestScenarios(t *testing.T) {
+	all := places()
+	rows := make([][]pins.Row, len(all))
+	t.Run("places", func(t *testing.T) {
+		for i, p := range all {
+			t.Run(fmt.Sprintf("%s %s systemd=%t keeps=%t", p.name, p.driver, p.systemd, p.keeps), func(t *testing.T) {
+				t.Parallel()
+				rows[i] = p.play(t)
+			})
+		}
+	})
+	for _, r := range slices.Concat(rows...) {
+		pins.Record(t, r)
+	}
+}
+
+// play plays all scenarios that make sense in a place, one after the other, in one
+// boot of it, and counts edges.
+func (p place) play(t *testing.T) []pins.Row {
+	var list []scenario
+	for _, s := range scenarios {
+		long := s.long && (!pins.Full() || p.name != pi4.name || p.driver != "gpiochip")
+		if !(s.systemd && !p.systemd || s.bare && p.systemd || long) {
+			list = append(list, s)
+		}
+	}
+	o := p.o
+	o.Systemd, o.NoPersist, o.Timeout = p.systemd, !p.keeps, 10*time.Minute
+	if pins.Full() {
+		o.Timeout = time.Hour
+	}
+	o.Bins = append(o.Bins, hold(t))
+	o.Files = map[string]string{}
+	l := p.lines
+	cmd := fmt.Sprintf("relays='%s=1 %s=1 %s=0 %s=0' A=%[1]s B=%[2]s C=%[3]s D=%[4]s E=%s\n", l[0], l[1], l[2], l[3], l[4])
+	for i, s := range list {
+		o.Files[fmt.Sprintf("/usr/local/lib/%d.yaml", i)] = p.config(s)
+		cmd += fmt.Sprintf("scene %d\n(set -e\n%s\n) >&2; echo %[1]d $?; want -=end\n", i, s.steps)
+	}
+	o.Cmd = cmd
+	r := run(t, pins.Scenario{Options: o, Cloud: true})
+	var rows []pins.Row
+	for i, s := range list {
+		t.Run(s.name, func(t *testing.T) {
+			if !slices.Contains(strings.Split(r.Stdout, "\n"), fmt.Sprintf("%d 0", i)) {
+				t.Errorf("steps of scene %d failed", i)
+			}
+			rows = append(rows, p.judge(t, s, pins.Section(r.Trace, strconv.Itoa(i))))
+		})
+	}
+	return rows
+}
+
+// config is the file of a scenario.
+func (p place) config(s scenario) string {
+	head := pins.Alone
+	if s.cloud {
+		head = pins.WithCloud
+	}
+	l := p.lines
+	return pins.Config(head, fmt.Sprintf(`gpio: {driver: %s, %s}
+relays:
+  - {name: A, pin: %s}
+  - {name: B, pin: %s}
+  - {name: C, pin: %s, active_low: true}
+  - {name: D, pin: %s, active_low: true}
+`, p.driver, s.gpio, l[0], l[1], l[2], l[3]))
+}
+
+// judge makes a row of what happened. Nothing is asked of periph's driver.
+func (p place) judge(t *testing.T, s scenario, events []uml.Event) pins.Row {
+	t.Helper()
+	row := pins.Row{Scenario: s.name, Driver: p.driver, Board: p.name, Systemd: p.systemd, Keeps: p.keeps, Counts: pins.Count(pins.Moves(events))}
+	if p.driver == "periph" {
+		row.Driver = "periph gpioioctl"
+		return row
+	}
+	if row.Unexpected != 0 || row.Missing() != 0 || row.Commanded == 0 {
+		t.Errorf("%+v, missing %d: %+v", row.Counts, row.Missing(), events)
+	}
+	switch {
+	case row.Kernel != 0 && p.systemd:
+		row.Note = s.letGo
+	case row.Kernel != 0:
+		row.Note = "nobody holds the lines in between"
+	}
+	if may := !p.keeps && (!p.systemd || s.letGo != ""); row.Kernel != 0 && !may {
+		t.Errorf("%d edges by the kernel: %+v", row.Kernel, events)
+	}
+	return row
+}

@@ -23,6 +23,7 @@ type proxy struct {
 	to     string // host:port
 	status int    // instead, if not zero
 	raw    string // instead, if not empty
+	closes bool   // without an answer
 	asked  atomic.Pointer[http.Request]
 }
 
@@ -33,7 +34,7 @@ func (p *proxy) serve(here net.Conn) {
 		return
 	}
 	p.asked.Store(r)
-	if p.raw != "" {
+	if p.raw != "" || p.closes {
 		io.WriteString(here, p.raw)
 		return
 	}
@@ -112,7 +113,7 @@ func TestProxyFails(t *testing.T) {
 		{"wants a password", answers(407), "wants a name and a password (HTTP 407): write them as http://NAME:PASSWORD@localhost:"},
 		{"forbids", answers(403), "does not connect to localhost:443 (HTTP 403)"},
 		{"answers nonsense", fmt.Sprint("http://localhost:", listen(t, (&proxy{raw: "SSH-2.0-x\r\n\r\n"}).serve)), "does not do its work: malformed HTTP"},
-		{"closes", fmt.Sprint("http://localhost:", listen(t, (&proxy{raw: "H"}).serve)), "it closed the connection"},
+		{"closes", fmt.Sprint("http://localhost:", listen(t, (&proxy{closes: true}).serve)), "it closed the connection"},
 		{"is not there", fmt.Sprint("http://pump:secret@localhost:", closedPort(t)), "is not reached: connect: connection refused"},
 		{"is of another kind", "socks5://pump:secret@localhost:1080", "names a proxy of the kind socks5; http and https are possible"},
 	} {

@@ -70,7 +70,7 @@ func (u *upkeep) Next() time.Time {
 // answers is a hub that counts the replies that say Error.
 type answers struct{ all, failed int }
 
-func (a *answers) Ack(hub.Message)                 {}
+func (a *answers) Ack(hub.Message)                {}
 func (a *answers) Answer(hub.Method, int, []byte) {}
 func (a *answers) Send(t hub.Telemetry) {
 	a.all++

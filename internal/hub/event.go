@@ -14,7 +14,8 @@ type Telemetry struct {
 	Perishable    bool   // worth nothing later: dropped while no session stands
 }
 
-// An Event is what Run tells: Connected, Disconnected, a Message or a Method.
+// An Event is what Run tells: Connected, Disconnected, a Message, a Method, or what
+// became of the twin: Twin, Desired, Reported.
 type Event interface{ event() }
 
 // Connected says that a session stands: the hub has accepted the device and its

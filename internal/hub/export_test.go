@@ -14,6 +14,10 @@ var (
 	AnswerTopic  = answerTopic
 
 	TCPDialer = tcpDialer
+
+	DecodeTwin       = decodeTwin
+	DecodeTwinAnswer = decodeTwinAnswer
+	DecodeDesired    = decodeDesired
 )
 
 // CheckFrames reads packets in chunks as they come from the network.
@@ -26,3 +30,6 @@ func CheckFrames(chunks ...[]byte) error {
 	}
 	return nil
 }
+
+func (a twinAnswer) RID() string { return a.rid }
+func (a twinAnswer) Status() int { return a.status }

@@ -25,6 +25,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"tasmota-azd/internal/certificate"
@@ -73,6 +74,7 @@ type Client struct {
 	chance   func() float64 // in [0, 1), for what is random in waits and renewals
 	dialer   *net.Dialer
 	sessions tls.ClientSessionCache
+	current  atomic.Pointer[link] // of the session that stands
 }
 
 // New returns a Client that is not connected. It starts nothing.

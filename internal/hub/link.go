@@ -39,6 +39,7 @@ type link struct {
 	in      *inbox
 	express *express
 	calls   *calls
+	twin    *twinLink
 	due     time.Time // when its token is to be renewed, or a new certificate looked for
 
 	ctx  context.Context // ends when the link is lost or closed; its cause says why
@@ -68,6 +69,7 @@ func (c *Client) connect(ctx context.Context, id Identity) (*link, error) {
 		return nil, err
 	}
 	l.pumps.Go(func() { (&pump{link: l, out: c.out, pulse: newPulse(c.opts.KeepAlive)}).run() })
+	l.pumps.Go(l.twin.run)
 	return l, nil
 }
 
@@ -95,6 +97,7 @@ func (c *Client) newLink(ctx context.Context, id Identity, raw net.Conn) *link {
 		Conn: raw, lost: func(err error) { l.lose(lostError(err)) },
 		pong: make(chan struct{}, 1), writer: make(chan struct{}, 1), within: min(writeWithin, pongWithin(c.opts.KeepAlive)),
 	}
+	l.twin = newTwinLink(c, l)
 	l.client = mqtt.NewClient(c.mqttOptions(l))
 	return l
 }
@@ -145,8 +148,12 @@ func (c *Client) mqttOptions(l *link) *mqtt.ClientOptions {
 // arrived puts a packet from the hub where it is worked off. It runs on paho's
 // goroutine and must not block.
 func (c *Client) arrived(l *link, m mqtt.Message) {
-	if strings.HasPrefix(m.Topic(), methodPrefix) {
-		c.method(l, m.Topic(), m.Payload())
+	switch topic := m.Topic(); {
+	case strings.HasPrefix(topic, methodPrefix):
+		c.method(l, topic, m.Payload())
+		return
+	case strings.HasPrefix(topic, twinPrefix), strings.HasPrefix(topic, desiredPrefix):
+		l.twin.put(topic, m.Payload())
 		return
 	}
 	if n := l.in.put(m); n > 0 && powerOfTwo(n) {

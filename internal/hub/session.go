@@ -32,6 +32,8 @@ func (r *run) session(ctx context.Context) error {
 		return err
 	}
 	r.begin(l)
+	r.current.Store(l)
+	defer r.current.Store(nil)
 	err = r.serve(ctx, l)
 	if errors.Is(err, errTokenDue) {
 		r.out.hold()

@@ -32,7 +32,7 @@ func TestCommandAndAnswer(t *testing.T) {
 			r.System["content-type"] != "application/json" || r.System["content-encoding"] != "utf-8" {
 			t.Errorf("answer %+v", r)
 		}
-		wantEqual(t, c.sent(), "CONNECT", "SUBSCRIBE", "PUBLISH", "PUBACK")
+		wantEqual(t, c.sent(), "CONNECT", "SUBSCRIBE", "PUBLISH", "PUBLISH", "PUBACK") // the first asks for the twin
 		l := c.Logins()[0]
 		if l.Clean || l.KeepAlive != 60 || l.ClientType != "test/1" || !l.Will {
 			t.Errorf("login %+v", l)
@@ -178,6 +178,20 @@ func TestRedelivery(t *testing.T) {
 // A message that cannot be read is acknowledged, or the hub would deliver it for
 // two days.
 func TestUnreadableMessageIsAcknowledged(t *testing.T) {
+	byHand(t, func(t *testing.T, d *device, there net.Conn) {
+		p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+		p.Qos, p.MessageID, p.TopicName = 1, 7, "devices/other/messages/devicebound/"
+		must(t, p.Write(there))
+		if ack, ok := read(t, there).(*packets.PubackPacket); !ok || ack.MessageID != 7 {
+			t.Errorf("the answer is %v", ack)
+		}
+		wantEqual(t, d.history(), "connected")
+	})
+}
+
+// byHand runs f with a device that is connected to a hub which f plays.
+func byHand(t *testing.T, f func(t *testing.T, d *device, there net.Conn)) {
+	t.Helper()
 	var there net.Conn
 	s := setup{manual: true}
 	s.options.Dial = func(context.Context, string, int) (here net.Conn, _ error) {
@@ -193,16 +207,21 @@ func TestUnreadableMessageIsAcknowledged(t *testing.T) {
 		ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
 		ack.MessageID, ack.ReturnCodes = sub.MessageID, sub.Qoss
 		must(t, ack.Write(there))
-		p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-		p.Qos, p.MessageID, p.TopicName = 1, 7, "devices/other/messages/devicebound/"
-		must(t, p.Write(there))
-		if ack, ok := read(t, there).(*packets.PubackPacket); !ok || ack.MessageID != 7 {
-			t.Errorf("the answer is %v", ack)
+		if get := read(t, there).(*packets.PublishPacket); get.TopicName != "$iothub/twin/GET/?$rid=1" || get.Qos != 0 || get.Retain {
+			t.Errorf("the twin is asked for by %v", get)
 		}
-		synctest.Wait()
-		wantEqual(t, d.history(), "connected")
+		f(t, d, there)
 		there.Close()
 	})
+}
+
+// publish sends what the hub would.
+func publish(t *testing.T, there net.Conn, topic, body string) {
+	t.Helper()
+	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	p.TopicName, p.Payload = topic, []byte(body)
+	must(t, p.Write(there))
+	synctest.Wait()
 }
 
 func read(t *testing.T, conn net.Conn) packets.ControlPacket {

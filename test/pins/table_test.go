@@ -89,12 +89,13 @@ func (p place) play(t *testing.T) []pins.Row {
 	o.Bins = append(o.Bins, hold(t))
 	o.Files = map[string]string{}
 	l := p.lines
-	cmd := fmt.Sprintf("relays='%s=1 %s=1 %s=0 %s=0' A=%[1]s B=%[2]s C=%[3]s D=%[4]s E=%s\n", l[0], l[1], l[2], l[3], l[4])
+	var cmd strings.Builder
+	fmt.Fprintf(&cmd, "relays='%s=1 %s=1 %s=0 %s=0' A=%[1]s B=%[2]s C=%[3]s D=%[4]s E=%s\n", l[0], l[1], l[2], l[3], l[4])
 	for i, s := range list {
 		o.Files[fmt.Sprintf("/usr/local/lib/%d.yaml", i)] = p.config(s)
-		cmd += fmt.Sprintf("scene %d\n(set -e\n%s\n) >&2; echo %[1]d $?; want -=end\n", i, s.steps)
+		fmt.Fprintf(&cmd, "scene %d\n(set -e\n%s\n) >&2; echo %[1]d $?; want -=end\n", i, s.steps)
 	}
-	o.Cmd = cmd
+	o.Cmd = cmd.String()
 	r := run(t, pins.Scenario{Options: o, Cloud: true})
 	var rows []pins.Row
 	for i, s := range list {

@@ -280,6 +280,9 @@ func TestMethodEnds(t *testing.T) {
 		for range 100 {
 			c.invoke(hubsim.Call{Method: "x"})
 		}
+		for range 101 { // the one that was given up takes no place
+			cl.request()
+		}
 		if _, err := c.Invoke(t.Context(), dev, hubsim.Call{Method: "x"}); !errors.Is(err, hubsim.ErrTooManyCalls) {
 			t.Error(err)
 		}
@@ -368,5 +371,16 @@ func TestControlMethods(t *testing.T) {
 		if p := c.Packets(); !slices.ContainsFunc(p, func(p hubsim.Packet) bool { return strings.Contains(p.Detail, "$iothub/methods/POST/Power1/") }) {
 			t.Error("calls are not in the log of packets") // T02
 		}
+	})
+}
+
+// TestT03CutC2DSparesMethods: the fault is for C2D messages.
+func TestT03CutC2DSparesMethods(t *testing.T) {
+	inBubble(t, hubsim.Options{}, func(t *testing.T, c *cloud) {
+		cl := c.connect()
+		cl.subscribe(0, methods)
+		must(t, c.Inject(hubsim.Fault{Kind: hubsim.CutC2D}))
+		c.invoke(hubsim.Call{Method: "x"})
+		cl.request()
 	})
 }

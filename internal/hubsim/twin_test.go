@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -198,8 +199,13 @@ func TestH44Size(t *testing.T) {
 		cl.twinAnswer("400/?$rid=2")
 		cl.publish0(report+"3", rest(left))
 		cl.twinAnswer("204/?$rid=3&$version=9")
+		before, err := c.Twin(dev)
+		must(t, err)
 		cl.publish0(report+"4", `{"y":1}`)
 		cl.twinAnswer("400/?$rid=4")
+		if after, err := c.Twin(dev); err != nil || !reflect.DeepEqual(after, before) {
+			t.Error("what was refused has changed the twin")
+		}
 		cl.publish0(report+"5", `{"k0":null,"y":1}`)
 		cl.twinAnswer("204/?$rid=5&$version=10")
 	})

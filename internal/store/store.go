@@ -1,4 +1,5 @@
-// Package store keeps the daemon's state: one JSON value in one file.
+// Package store keeps the daemon's state: one JSON value in one file, and logs
+// that grow record by record.
 //
 // A Store owns one directory, readable by its owner only, and holds a lock on
 // it, so that two daemons never work from the same state. A file is replaced
@@ -43,7 +44,7 @@ type Store struct {
 	log  *slog.Logger
 
 	mu    sync.Mutex
-	dirty map[string]bool // files renamed into place, not yet synced
+	dirty map[string]bool // files changed and not yet synced; true: renamed into place
 }
 
 // envelope is a stored file. A reader ignores members it does not know, so an
@@ -118,11 +119,8 @@ func (s *Store) Save(name string, v any) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("saving %s: %w", name, err)
 	}
-	data, err := json.MarshalIndent(envelope{Version, value}, "", "  ")
-	if err != nil {
-		return false, fmt.Errorf("saving %s: %w", name, err)
-	}
-	data = append(data, '\n')
+	data := append(fmt.Appendf(nil, `{"version":%d,"value":`, Version), value...)
+	data = append(data, "}\n"...)
 	if len(data) > MaxSize {
 		return false, fmt.Errorf("saving %s: %d bytes are more than the %d a state file may have", name, len(data), MaxSize)
 	}
@@ -146,17 +144,24 @@ func (s *Store) replace(name string, data []byte) error {
 		_ = s.root.Remove(temp) // it may not exist; the first error counts
 		return err
 	}
+	s.soil(name, true)
+	return nil
+}
+
+// soil notes that a file has changed since it was synced.
+func (s *Store) soil(name string, renamed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dirty[name] = true
-	return nil
+	s.dirty[name] = renamed || s.dirty[name]
 }
 
 var errUnusable = errors.New("unusable")
 
 // read returns the bytes of a file, or errUnusable if it is none of ours: too
 // large, or a directory, a pipe, a link.
-func (s *Store) read(name string) ([]byte, error) {
+func (s *Store) read(name string) ([]byte, error) { return s.readUpTo(name, MaxSize) }
+
+func (s *Store) readUpTo(name string, most int64) ([]byte, error) {
 	info, err := s.root.Lstat(name)
 	if err != nil {
 		return nil, err
@@ -169,9 +174,9 @@ func (s *Store) read(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err == nil && len(data) > MaxSize {
-		return nil, fmt.Errorf("%w: larger than %d bytes", errUnusable, MaxSize)
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		return nil, fmt.Errorf("%w: larger than %d bytes", errUnusable, most)
 	}
 	return data, err
 }
@@ -204,17 +209,20 @@ func (s *Store) Sync() error {
 		return nil
 	}
 	var errs []error
-	for name := range names {
+	renames := false
+	for name, renamed := range names {
 		errs = append(errs, s.syncFile(name))
+		renames = renames || renamed
 	}
-	err := errors.Join(append(errs, s.syncFile("."))...) // "." holds the renames
+	if renames {
+		errs = append(errs, s.syncFile(".")) // which holds the names
+	}
+	err := errors.Join(errs...)
 	if err == nil {
 		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name := range names {
-		s.dirty[name] = true
+	for name, renamed := range names {
+		s.soil(name, renamed)
 	}
 	return fmt.Errorf("syncing the state: %w", err)
 }

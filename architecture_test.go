@@ -27,7 +27,8 @@ var rooms = map[string]string{
 	"internal/boards":   "configs",
 	"configs":           "",
 	"internal/commands": "internal/cause",
-	"internal/edges":    "internal/cause internal/store",
+	"internal/edges":    "internal/cause",
+	"internal/journal":  "internal/cause internal/edges internal/store",
 	"internal/system":   "internal/commands internal/system/nl80211",
 	"internal/relay":    "internal/cause internal/relay/gpiochip internal/relay/header internal/relay/host internal/relay/sim",
 
@@ -42,9 +43,9 @@ var rooms = map[string]string{
 	"internal/certificate/certtest": "internal/certificate",
 
 	"internal/identity": "internal/certificate internal/dps internal/hub internal/store internal/token",
-	"internal/device":   "internal/cause internal/commands internal/edges internal/hub internal/store",
+	"internal/device":   "internal/cause internal/commands internal/edges internal/hub internal/journal internal/store",
 	"cmd/tasmota-azd": "internal/boards internal/boards/trial internal/cause internal/clock internal/commands internal/config internal/device internal/dps internal/edges " +
-		"internal/hub internal/identity internal/logs internal/relay internal/relay/gpiochip internal/store internal/system internal/token",
+		"internal/hub internal/identity internal/journal internal/logs internal/relay internal/relay/gpiochip internal/store internal/system internal/token",
 
 	// The stand-in is a product of its own.
 	"internal/hubsim": "internal/token",

@@ -13,6 +13,7 @@ import (
 	"tasmota-azd/internal/device"
 	"tasmota-azd/internal/edges"
 	"tasmota-azd/internal/hub"
+	"tasmota-azd/internal/journal"
 	"tasmota-azd/internal/relay"
 	"tasmota-azd/internal/store"
 	"tasmota-azd/internal/system"
@@ -31,18 +32,14 @@ type daemon struct {
 }
 
 // build makes the parts bottom up: relays first, then everything that needs a network.
-func build(ctx context.Context, cfg config.Config, st *store.Store, moved *edges.Ring,
+func build(ctx context.Context, cfg config.Config, st *store.Store, state device.State, j *journal.Journal,
 	started time.Time, log *slog.Logger) (*daemon, error) {
 	d := &daemon{log: log, systemd: &notifier{log: log}, onStop: cfg.GPIO.OnStop}
-	var state device.State
-	if _, err := st.Load(device.StateFile, &state); err != nil {
-		return nil, err
-	}
 	sys := system.New(system.Options{})
 	d.stopper = stopper{store: st, bootID: sys.BootID(), log: log.With("part", "relay")}
 	c := &claim{
 		cfg: cfg, state: state, powerOn: state.PowerOn(sys.BootID()), stopped: d.stopper.stopped(),
-		kept: activation.Files(true), keeper: d.systemd, edges: recorder(moved), log: log.With("part", "relay"),
+		kept: activation.Files(true), keeper: d.systemd, edges: recorder(j), log: log.With("part", "relay"),
 	}
 	bank, err := c.insist(ctx)
 	if err != nil {
@@ -53,11 +50,12 @@ func build(ctx context.Context, cfg config.Config, st *store.Store, moved *edges
 	log.Info("relays stand", "relays", bank.Len(), "after", time.Since(started))
 	d.clock = newClock(cfg, log)
 	d.hub = newHub(cfg, st, d.clock, log)
+	relays := device.Noted(bank, j, c.pins)
 	d.device = device.New(device.Options{
 		Hub:      d.hub,
-		Commands: newCommands(cfg, bank, state, sys, d.clock, started),
-		Relays:   bank, Upkeep: bank, HeldBack: relay.ErrHeldBack, Pins: c.pins,
-		Edges: moved, Store: st, State: state, BootID: sys.BootID(),
+		Commands: newCommands(cfg, relays, state, sys, d.clock, started),
+		Relays:   relays, Upkeep: bank, HeldBack: relay.ErrHeldBack, Pins: c.pins, Names: names(cfg),
+		Store: st, State: state, Journal: j, BootID: sys.BootID(), Wall: d.clock.Wall,
 		FullTopic: cfg.Telemetry.FullTopic,
 		Beat:      d.systemd.beat(), Alive: d.systemd.alive, Status: d.systemd.status,
 		Log: log.With("part", "device"),
@@ -66,29 +64,33 @@ func build(ctx context.Context, cfg config.Config, st *store.Store, moved *edges
 }
 
 // recorder returns the hook of a bank that takes each edge down.
-func recorder(moved *edges.Ring) func(relay.Edge) {
+func recorder(j *journal.Journal) func(relay.Edge) {
 	return func(e relay.Edge) {
 		r := edges.Edge{Time: e.Time, Relay: e.Relay, Name: e.Name, Pin: e.Pin, To: e.To == relay.On, Cause: e.Cause}
 		if e.From != relay.Unknown {
 			r.From = new(e.From == relay.On)
 		}
-		moved.Add(r)
+		j.Edge(r)
 	}
 }
 
-// newCommands makes the interpreter, and tells it about the machine.
-func newCommands(cfg config.Config, bank *relay.Bank, saved device.State, sys *system.System,
-	clk *clock.Clock, started time.Time) *commands.Interpreter {
-	var names []string
+// names are what the owner calls the relays.
+func names(cfg config.Config) (all []string) {
 	for _, r := range cfg.Relays {
-		names = append(names, r.Name)
+		all = append(all, r.Name)
 	}
+	return all
+}
+
+// newCommands makes the interpreter, and tells it about the machine.
+func newCommands(cfg config.Config, relays commands.Relays, saved device.State, sys *system.System,
+	clk *clock.Clock, started time.Time) *commands.Interpreter {
 	machine := sys.Device()
 	machine.Version, machine.BuildTime = version, buildTime
 	machine.RestartReason = system.RestartReason(saved.BootID, sys.BootID())
 	return commands.New(commands.Options{
-		Relays: bank, Names: names, Device: machine, Facts: sys.Facts,
-		Settings: saved.Settings, Period: cfg.Telemetry.Period,
+		Relays: relays, Names: names(cfg), Device: machine, Facts: sys.Facts,
+		Settings: saved.Settings, Backlog: saved.Backlog, Period: cfg.Telemetry.Period,
 		Started: started,
 		Wall:    func(t time.Time) time.Time { return clk.Wall(t).Local() },
 	})

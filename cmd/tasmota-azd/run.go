@@ -18,9 +18,9 @@ import (
 	"tasmota-azd/internal/config"
 	"tasmota-azd/internal/device"
 	"tasmota-azd/internal/dps"
-	"tasmota-azd/internal/edges"
 	"tasmota-azd/internal/hub"
 	"tasmota-azd/internal/identity"
+	"tasmota-azd/internal/journal"
 	"tasmota-azd/internal/logs"
 	"tasmota-azd/internal/store"
 )
@@ -49,9 +49,13 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 		return err
 	}
 	defer release(st, log)
-	moved := edges.New(st)
-	defer keep(moved, log)
-	d, err := build(ctx, cfg, st, moved, started, log)
+	state, j, err := device.Load(st)
+	if err != nil {
+		return err
+	}
+	defer release(j, log)
+	defer keep(j, log)
+	d, err := build(ctx, cfg, st, state, j, started, log)
 	if err != nil {
 		return err
 	}
@@ -147,9 +151,12 @@ func newHub(cfg config.Config, st *store.Store, clk *clock.Clock, log *slog.Logg
 	})
 }
 
-// keep saves the edges of the last moment: of a start that failed, and of a stop.
-func keep(moved *edges.Ring, log *slog.Logger) {
-	if _, err := moved.Save(); err != nil {
+// keep notes the edges of the last moment: of a start that failed, and of a stop.
+func keep(j *journal.Journal, log *slog.Logger) {
+	if len(j.Unsaved()) == 0 {
+		return
+	}
+	if _, err := j.Done(journal.Outcome{At: time.Now().UTC()}); err != nil {
 		log.Error("edges not saved: it will not be known why the relays moved at the end", "err", err)
 	}
 }

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,47 @@ type queue struct {
 type item struct {
 	Command
 	noGap bool // the next one need not wait for it
+}
+
+// A Backlog is what is left of it, in the form that outlives the daemon. Tasmota's
+// does not; but whoever sent "Power1 on;Delay 600;Power1 off" means the last word.
+type Backlog struct {
+	Commands []Queued      `json:"commands,omitempty"`
+	Due      time.Time     `json:"due,omitzero"`  // proven time at which the first one runs
+	Wait     time.Duration `json:"wait,omitzero"` // how long that was when it was saved: no wait is longer
+}
+
+// A Queued is a command of a Backlog.
+type Queued struct {
+	Command
+	NoGap bool `json:"nogap,omitempty"` // the next one need not wait for it
+}
+
+// Equal tells whether there is nothing to save.
+func (b Backlog) Equal(o Backlog) bool {
+	return slices.Equal(b.Commands, o.Commands) && (len(b.Commands) == 0 || b.Due.Equal(o.Due))
+}
+
+// Backlog returns what is left of it at now.
+func (in *Interpreter) Backlog(now time.Time) (b Backlog) {
+	for _, it := range in.queue.items {
+		b.Commands = append(b.Commands, Queued{it.Command, it.noGap})
+	}
+	if len(b.Commands) > 0 {
+		b.Due = in.wall(in.queue.due).UTC().Truncate(time.Millisecond)
+		b.Wait = max(in.queue.due.Sub(now), 0)
+	}
+	return b
+}
+
+// restore goes on with a backlog at now, which is wall by the clock on the wall. Time
+// that passed meanwhile counts, if the clock tells it.
+func (q *queue) restore(now, wall time.Time, b Backlog) {
+	for _, c := range b.Commands[:min(len(b.Commands), maxQueued)] {
+		q.items = append(q.items, item{c.Command, c.NoGap})
+		q.bytes += len(c.Name) + len(c.Arg)
+	}
+	q.due = now.Add(min(max(b.Due.Sub(wall), 0), max(b.Wait, 0)))
 }
 
 // What a queue takes. Tasmota has no bound, its documentation says 30 commands.

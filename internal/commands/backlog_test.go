@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -220,5 +221,53 @@ func TestBacklogErrors(t *testing.T) {
 	d.now = d.now.Add(time.Second)
 	if _, err := d.Tick(d.now); !errors.Is(err, commands.ErrUnknown) {
 		t.Errorf("Tick: error %v, want %v", err, commands.ErrUnknown)
+	}
+}
+
+// TestBacklogOutlivesTheDaemon: what is left goes on, and waits no longer than it
+// would have.
+func TestBacklogOutlivesTheDaemon(t *testing.T) {
+	start := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	first := commands.New(commands.Options{Relays: make(idle, 2), Started: start})
+	c := commands.Parse("backlog", "power1 on;delay 600;nodelay;power1 off;power2 on")
+	c.Cause = cause.Cause{Door: cause.C2D, ID: "m1", Seq: 7}
+	if _, err := first.Run(start, c); err != nil {
+		t.Fatal(err)
+	}
+	at := start.Add(time.Second)
+	if _, err := first.Tick(at); err != nil { // the delay
+		t.Fatal(err)
+	}
+	saved, err := json.Marshal(first.Backlog(at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name  string
+		wall  time.Time // when the next run starts, by its clock
+		waits time.Duration
+	}{
+		{"at once", at, time.Minute},
+		{"half a minute later", at.Add(30 * time.Second), 30 * time.Second},
+		{"a day later", at.Add(24 * time.Hour), 0},
+		{"with a clock that is slow", time.Unix(0, 0), time.Minute},
+	} {
+		var b commands.Backlog
+		if err := json.Unmarshal(saved, &b); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		next := commands.New(commands.Options{Relays: make(idle, 2), Started: begin, Backlog: b,
+			Wall: func(now time.Time) time.Time { return tt.wall.Add(now.Sub(begin)) }})
+		if !next.Backlog(begin).Equal(b) && tt.waits == time.Minute && tt.wall.Equal(at) {
+			t.Errorf("%s: %+v is restored as %+v", tt.name, b, next.Backlog(begin))
+		}
+		if got := next.Next().Sub(begin); got != tt.waits {
+			t.Errorf("%s: goes on in %v, want %v", tt.name, got, tt.waits)
+		}
+		replies, err := next.Tick(next.Next())
+		if err != nil || len(replies) != 2 || replies[1].Body != `{"POWER2":"ON"}` || replies[1].Cause != c.Cause {
+			t.Errorf("%s: goes on with %+v, %v", tt.name, replies, err)
+		}
 	}
 }

@@ -20,13 +20,13 @@ import (
 
 // A Command is one command, taken apart but not judged. Parse makes it.
 type Command struct {
-	Name    string // the word in capitals, without index: "POWER"
-	Index   int    // the digits behind the word, 1 when there are none
-	Indexed bool   // there were digits
-	Silent  bool   // the word began with "_": no answer of its own
-	Arg     string // leading blanks off; empty asks for the present value
+	Name    string `json:"name"`              // the word in capitals, without index: "POWER"
+	Index   int    `json:"index"`             // the digits behind the word, 1 when there are none
+	Indexed bool   `json:"indexed,omitempty"` // there were digits
+	Silent  bool   `json:"silent,omitempty"`  // the word began with "_": no answer of its own
+	Arg     string `json:"arg,omitempty"`     // leading blanks off; empty asks for the present value
 
-	Cause cause.Cause // who wants it; travels to the pin and into the replies
+	Cause cause.Cause `json:"cause"` // who wants it; travels to the pin and into the replies
 }
 
 // A Reply is one message a command, a deadline or a connect leads to.

@@ -18,6 +18,7 @@ type Options struct {
 	Device   Device
 	Facts    func() Facts  // asked whenever a message shows them; nil: nothing is known
 	Settings Settings      // as saved; the zero value is a new device
+	Backlog  Backlog       // as saved
 	Period   time.Duration // telemetry.period of the file, in whole seconds; 0 is off
 
 	Started time.Time                 // when this run of the daemon began, by the clock of Run's now
@@ -74,6 +75,7 @@ func New(o Options) *Interpreter {
 	if in.wall == nil {
 		in.wall = func(t time.Time) time.Time { return t }
 	}
+	in.queue.restore(o.Started, in.wall(o.Started), o.Backlog)
 	for _, family := range []map[string]handler{
 		backlogFamily, optionFamily, powerFamily, powerOnFamily, statusFamily, telemetryFamily,
 	} {

@@ -13,13 +13,13 @@ import (
 	"time"
 
 	"tasmota-azd/internal/commands"
-	"tasmota-azd/internal/edges"
 	"tasmota-azd/internal/hub"
+	"tasmota-azd/internal/journal"
 	"tasmota-azd/internal/store"
 )
 
 const (
-	// syncAfter is how long a saved state may wait to be flushed to the disk. A
+	// syncAfter is how long what was written may wait to be flushed to the disk. A
 	// killed daemon loses nothing in that time, only a power cut can.
 	syncAfter = time.Second
 	// saveAgain is when a save that failed is tried again, if no command comes before.
@@ -30,10 +30,9 @@ const (
 	ackAfter = 30 * time.Second
 	// finishWithin bounds what a stop may still do: commands left in a backlog.
 	finishWithin = 3 * time.Second
-	// A burst of commands is saved, and then acknowledged, once: when it pauses for
-	// settleAfter, or after settleEvery of them. What is not saved by then comes again.
+	// settleAfter is how long what the hub has confirmed may wait to be noted: a
+	// burst is noted once.
 	settleAfter = 2 * time.Millisecond
-	settleEvery = 32
 )
 
 // A Hub takes what the device has to say. hub.Client is one.
@@ -41,6 +40,8 @@ type Hub interface {
 	Send(hub.Telemetry)
 	Ack(hub.Message)
 	Answer(m hub.Method, status int, body []byte)
+	Progress() (oldest uint64, dropped int)
+	Progressed() <-chan struct{}
 }
 
 // An Upkeep is work of the relays that falls due by itself, such as getting back a
@@ -56,39 +57,43 @@ type noUpkeep struct{}
 func (noUpkeep) Next() time.Time { return time.Time{} }
 func (noUpkeep) Tick(time.Time)  {}
 
-// Options say what a Device works with. Upkeep, Edges, HeldBack, Alive, Status and
-// Log may be nil.
+// Options say what a Device works with. Upkeep, HeldBack, Wall, Alive, Status and Log
+// may be nil.
 type Options struct {
 	Hub       Hub
-	Commands  *commands.Interpreter
-	Relays    commands.Relays
+	Commands  *commands.Interpreter // over these Relays
+	Relays    *Relays
 	Upkeep    Upkeep
-	HeldBack  error       // matches an error of Relays that says: not broken, but not now
-	Pins      []string    // the proper name of each relay's pin
-	Edges     *edges.Ring // saved with the state
+	HeldBack  error    // matches an error of Relays that says: not broken, but not now
+	Pins      []string // the proper name of each relay's pin
+	Names     []string // what the owner calls each relay
 	Store     *store.Store
-	State     State         // as loaded at start
-	BootID    string        // of the running kernel, empty if it has none
-	FullTopic string        // such as "%topic%/"
-	Beat      time.Duration // how often Alive must be called, 0 for never
-	Alive     func()        // called from the loop: it runs
-	Status    func(string)  // one line about the connection, for systemctl status
+	State     State                     // as Load returned it
+	Journal   *journal.Journal          // as well
+	BootID    string                    // of the running kernel, empty if it has none
+	FullTopic string                    // such as "%topic%/"
+	Wall      func(time.Time) time.Time // proven time at that moment
+	Beat      time.Duration             // how often Alive must be called, 0 for never
+	Alive     func()                    // called from the loop: it runs
+	Status    func(string)              // one line about the connection, for systemctl status
 	Log       *slog.Logger
 }
 
 // A Device runs the loop. Use New.
 type Device struct {
 	o       Options
-	seq     uint64 // commands run so far
+	seq     uint64 // number of the last command
 	topic   topics
-	seen    recent
 	unacked []waiting
 	asked   []*asked  // methods, in the order in which they came
-	ending  bool      // nothing new is begun
 	runID   string    // tells the methods of this run from those of others
-	behind  int       // commands run since the last save
-	pause   time.Time // when the burst is over, or zero
-	saved   State     // what the store holds
+	handed  uint64    // number of the last answer that the hub was given
+	dropped int       // messages that the hub's queue had no room for
+	lost    int       // of them, those that nobody was told of
+	pause   time.Time // when there is something to settle, or zero
+	noted   State     // what a restart would find
+	saved   State     // what the file says
+	failed  time.Time // when it was last said that the disk takes nothing, or zero
 	syncAt  time.Time // when the store is due to be flushed, or zero
 	turns   bool      // the loop has turned once
 	beatAt  time.Time // when Alive is due, or zero
@@ -112,19 +117,19 @@ func New(o Options) *Device {
 	if o.Status == nil {
 		o.Status = func(string) {}
 	}
-	if o.Edges == nil {
-		o.Edges = edges.New(o.Store)
+	if o.Wall == nil {
+		o.Wall = func(t time.Time) time.Time { return t }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Device{o: o, saved: o.State, topic: newTopics(o.FullTopic, ""), runID: rand.Text()[:8]}
+	return &Device{o: o, seq: o.Journal.Last(), noted: o.State, topic: newTopics(o.FullTopic, ""), runID: rand.Text()[:8]}
 }
 
 // Run serves events until ctx is done. Then it finishes what is in the backlog,
 // for 3 s at the most, saves and returns.
 func (d *Device) Run(ctx context.Context, events <-chan hub.Event) error {
-	d.settle(time.Now())
+	d.begin(time.Now())
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -139,11 +144,10 @@ func (d *Device) Run(ctx context.Context, events <-chan hub.Event) error {
 			return d.finish()
 		case ev := <-events:
 			d.handle(time.Now(), ev)
+		case <-d.o.Hub.Progressed():
+			d.soon(time.Now())
 		case <-timer.C:
 			d.tick(time.Now())
-		}
-		if d.behind >= settleEvery {
-			d.settle(time.Now())
 		}
 	}
 }
@@ -164,31 +168,29 @@ func (d *Device) next() time.Time {
 func (d *Device) tick(now time.Time) {
 	if due(d.o.Commands.Next(), now) {
 		replies, err := d.o.Commands.Tick(now)
-		d.ran(now)
+		d.publish(now, nil, replies)
+		d.acknowledge(now)
 		d.tell(replies, err)
-		d.send(replies)
+		d.answer(now)
 		if err != nil {
 			d.o.Log.Log(context.Background(), d.level(err), "queued command failed", "err", err)
 		}
 	}
 	if due(d.o.Upkeep.Next(), now) {
 		d.o.Upkeep.Tick(now)
-		d.ran(now) // a relay may have got another state
+		d.soon(now) // a relay may have got another state
 	}
 	if due(d.pause, now) || len(d.unacked) > 0 && due(d.unacked[0].until, now) ||
 		len(d.asked) > 0 && due(d.asked[0].until, now) {
 		d.settle(now)
 	}
 	if due(d.syncAt, now) {
-		d.sync()
+		d.save(now)
 	}
 }
 
-// ran notes that a command has run: its effect is to be saved soon.
-func (d *Device) ran(now time.Time) {
-	d.behind++
-	d.pause = now.Add(settleAfter)
-}
+// soon notes what has happened when the burst is over.
+func (d *Device) soon(now time.Time) { d.pause = earliest(d.pause, now.Add(settleAfter)) }
 
 // alive tells that the loop turns: once, and then as often as the watchdog asks.
 func (d *Device) alive(now time.Time) {
@@ -204,16 +206,14 @@ func (d *Device) alive(now time.Time) {
 	}
 }
 
-// finish works off the backlog and saves. What is not finished stays with the
-// hub: its message was not acknowledged and comes again.
+// finish works off the backlog and saves. What is not finished goes on after the
+// next start.
 func (d *Device) finish() error {
 	end := time.Now().Add(finishWithin)
-	d.ending = true
 	for d.owes() {
 		at := d.o.Commands.Next()
 		if at.IsZero() || at.After(end) {
-			d.o.Log.Warn("stopped with commands left in the backlog; the hub delivers their message again",
-				"messages", len(d.unacked))
+			d.o.Log.Info("stopped with commands left in the backlog; they go on after the next start", "messages", len(d.unacked))
 			break
 		}
 		<-wake(at)
@@ -221,8 +221,6 @@ func (d *Device) finish() error {
 		d.settle(time.Now())
 	}
 	d.settle(time.Now())
-	d.answerAll()
-	d.sync()
 	return nil
 }
 

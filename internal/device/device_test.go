@@ -20,27 +20,60 @@ import (
 	"tasmota-azd/internal/device"
 	"tasmota-azd/internal/edges"
 	"tasmota-azd/internal/hub"
+	"tasmota-azd/internal/journal"
 	"tasmota-azd/internal/store"
 )
 
 // cloud notes what the device says, in order: "ack <id>" or "<topic> <body>".
 type cloud struct {
-	mu    sync.Mutex
-	words []string
-	sent  []hub.Telemetry
+	mu      sync.Mutex
+	words   []string
+	sent    []hub.Telemetry
+	away    bool // nothing arrives
+	dropped int
+	step    func(when string)
+
+	progressed chan struct{}
 }
+
+// Progress says that all has arrived, or nothing.
+func (c *cloud) Progress() (oldest uint64, dropped int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.sent {
+		if c.away && t.Number != 0 {
+			return t.Number, c.dropped
+		}
+	}
+	return 0, c.dropped
+}
+
+func (c *cloud) Progressed() <-chan struct{} { return c.progressed }
 
 func (c *cloud) Send(t hub.Telemetry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.words = append(c.words, t.Topic+" "+string(t.Body))
 	c.sent = append(c.sent, t)
+	c.noteStep("behind the sending of " + string(t.Body))
+	select {
+	case c.progressed <- struct{}{}:
+	default:
+	}
+}
+
+func (c *cloud) noteStep(when string) {
+	if c.step != nil {
+		c.step(when)
+	}
 }
 
 func (c *cloud) Ack(m hub.Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.noteStep("before the acknowledgement")
 	c.words = append(c.words, "ack "+m.ID)
+	c.noteStep("behind the acknowledgement")
 }
 
 func (c *cloud) Answer(m hub.Method, status int, body []byte) {
@@ -67,7 +100,14 @@ type bank struct {
 	on     []bool
 	noted  []string
 	broken error
-	ring   *edges.Ring
+	edge   func(edges.Edge)
+	step   func(when string, on []bool)
+}
+
+func (b *bank) noteStep(when string) {
+	if b.step != nil {
+		b.step(when, b.on)
+	}
 }
 
 func (b *bank) Len() int { return len(b.on) }
@@ -90,10 +130,12 @@ func (b *bank) Set(i int, on bool, why cause.Cause) error {
 	if b.broken != nil {
 		return b.broken
 	}
-	if b.ring != nil && b.on[i] != on {
-		b.ring.Add(edges.Edge{Time: time.Now(), Relay: i + 1, From: new(b.on[i]), To: on, Cause: why})
+	b.noteStep("before the pin")
+	if b.on[i] != on {
+		b.edge(edges.Edge{Time: time.Now(), Relay: i + 1, Pin: pins[i], From: new(b.on[i]), To: on, Cause: why})
 	}
 	b.on[i] = on
+	b.noteStep("behind the pin")
 	b.noted = append(b.noted, fmt.Sprintf("%d %v by %s", i+1, on, why))
 	return nil
 }
@@ -110,18 +152,24 @@ func (b *bank) fail(err error) {
 	b.broken = err
 }
 
+var pins = []string{"GPIO17", "GPIO27"}
+
 // A rig is a running device loop with everything around it replaced but the
 // interpreter and the store.
 type rig struct {
-	cloud  cloud
-	bank   bank
-	dir    string
-	beats  atomic.Int32
-	events chan hub.Event
-	stop   context.CancelFunc
-	done   chan error
-	log    bytes.Buffer // read it when the loop waits
-	upkeep upkeep
+	cloud   cloud
+	bank    bank
+	dir     string
+	logger  *slog.Logger
+	store   *store.Store
+	state   device.State
+	journal *journal.Journal
+	beats   atomic.Int32
+	events  chan hub.Event
+	stop    context.CancelFunc
+	done    chan error
+	log     bytes.Buffer // read it when the loop waits
+	upkeep  upkeep
 }
 
 // upkeep is one deadline of the relays, and what then happens.
@@ -138,34 +186,48 @@ var errRest = errors.New("held back")
 
 func start(t *testing.T, dir string, template string) *rig {
 	t.Helper()
+	r := prepare(t, dir)
+	r.run(t, template)
+	return r
+}
+
+// prepare opens what the last run left; run is the loop.
+func prepare(t *testing.T, dir string) *rig {
+	t.Helper()
 	r := &rig{dir: dir, events: make(chan hub.Event), done: make(chan error, 1)}
-	log := slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), &r.log), nil))
-	st, err := store.Open(dir, log)
-	if err != nil {
+	r.cloud.progressed = make(chan struct{}, 1)
+	r.logger = slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), &r.log), nil))
+	var err error
+	if r.store, err = store.Open(dir, r.logger); err != nil {
 		t.Fatal(err)
 	}
-	var state device.State
-	if _, err := st.Load(device.StateFile, &state); err != nil {
+	if r.state, r.journal, err = device.Load(r.store); err != nil {
 		t.Fatal(err)
 	}
-	r.bank.ring = edges.New(st)
-	r.bank.on = []bool{state.Relays["GPIO17"], state.Relays["GPIO27"]}
+	r.bank.edge = r.journal.Edge
+	r.bank.on = []bool{r.state.Relays["GPIO17"], r.state.Relays["GPIO27"]}
+	return r
+}
+
+func (r *rig) run(t *testing.T, template string) {
+	t.Helper()
+	relays := device.Noted(&r.bank, r.journal, pins)
 	dev := device.New(device.Options{
 		Hub: &r.cloud,
 		Commands: commands.New(commands.Options{
-			Relays: &r.bank, Settings: state.Settings, Period: 300 * time.Second, Started: time.Now(),
+			Relays: relays, Settings: r.state.Settings, Backlog: r.state.Backlog,
+			Period: 300 * time.Second, Started: time.Now(),
 		}),
-		Relays: &r.bank, Upkeep: &r.upkeep, HeldBack: errRest, Pins: []string{"GPIO17", "GPIO27"},
-		Edges: r.bank.ring, Store: st, State: state,
-		FullTopic: template, Beat: 10 * time.Second, Alive: func() { r.beats.Add(1) }, Log: log,
+		Relays: relays, Upkeep: &r.upkeep, HeldBack: errRest, Pins: pins,
+		Store: r.store, State: r.state, Journal: r.journal,
+		FullTopic: template, Beat: 10 * time.Second, Alive: func() { r.beats.Add(1) }, Log: r.logger,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop = cancel
 	go func() {
-		r.done <- errors.Join(dev.Run(ctx, r.events), st.Close())
+		r.done <- errors.Join(dev.Run(ctx, r.events), r.journal.Close(), r.store.Close())
 	}()
 	synctest.Wait()
-	return r
 }
 
 func (r *rig) end(t *testing.T) {
@@ -313,6 +375,14 @@ func TestStopLeavesWhatTakesTooLong(t *testing.T) {
 		}
 		if count(r.cloud.said(), "ack") != 0 {
 			t.Errorf("a message was acknowledged that was not worked off: %q", r.cloud.said())
+		}
+		r = start(t, r.dir, "%topic%/") // and goes on
+		defer r.end(t)
+		r.take(command("m1", "/backlog", "power1 on;delay 200;power2 on"))
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if want := []string{"2 true by c2d m1"}; !slices.Equal(r.bank.moves(), want) || count(r.cloud.said(), "ack m1") != 1 {
+			t.Errorf("after a restart moves %q, want %q; said %q", r.bank.moves(), want, r.cloud.said())
 		}
 	})
 }

@@ -3,8 +3,6 @@ package device_test
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,24 +12,26 @@ import (
 	"tasmota-azd/internal/cause"
 	"tasmota-azd/internal/device"
 	"tasmota-azd/internal/edges"
+	"tasmota-azd/internal/journal"
 	"tasmota-azd/internal/store"
 )
 
-// kept returns what a new daemon would find of the edges in dir, which must be
-// free: "2 on by c2d m1".
+// kept returns the edges that a restart would find if the daemon were killed now:
+// "2 on by c2d m1".
 func kept(t *testing.T, dir string) []string {
 	t.Helper()
-	s, err := store.Open(dir, nil)
+	s, err := store.Open(copied(t, dir), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	all, err := edges.New(s).Last(edges.Most)
+	j, err := journal.Open(s, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer j.Close()
 	var lines []string
-	for _, e := range all {
+	for _, e := range j.Edges(edges.Most) {
 		lines = append(lines, fmt.Sprintf("%d %v by %v", e.Relay, e.To, e.Cause))
 	}
 	return lines
@@ -46,9 +46,8 @@ func TestEdgesAreSavedWithTheState(t *testing.T) {
 		r.take(command("m2", "/backlog0", "power2 off;power2 on"))
 		time.Sleep(time.Second)
 		synctest.Wait()
-		ahead := copied(t, dir) // as kill -9 would leave it
 		want := []string{"2 true by c2d m1", "2 false by c2d m2", "2 true by c2d m2"}
-		if got := kept(t, ahead); !slices.Equal(got, want) {
+		if got := kept(t, dir); !slices.Equal(got, want) {
 			t.Errorf("kept %q, want %q", got, want)
 		}
 		r.end(t)
@@ -58,41 +57,27 @@ func TestEdgesAreSavedWithTheState(t *testing.T) {
 	})
 }
 
-// copied returns a copy of the files in dir as they are now.
-func copied(t *testing.T, dir string) string {
-	t.Helper()
-	to := filepath.Join(t.TempDir(), "copy")
-	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
-	}
-	return to
-}
-
-// TestUnsavedEdgesHoldNothingUp: the state is saved all the same, and the message
-// acknowledged.
-func TestUnsavedEdgesHoldNothingUp(t *testing.T) {
+// TestFullDiskHoldsNothingUp: commands work, and are acknowledged; the log tells.
+func TestFullDiskHoldsNothingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		r := start(t, dir, "%topic%/")
-		if err := os.MkdirAll(filepath.Join(dir, ".edges-0.tmp", "x"), 0o700); err != nil {
+		if err := r.journal.Close(); err != nil { // no write succeeds any more
 			t.Fatal(err)
 		}
 		r.take(command("m1", "/power2", "on"))
-		if !peek(t, dir).Relays["GPIO27"] || count(r.cloud.said(), "ack m1") != 1 {
-			t.Errorf("state not saved, or not acknowledged: %q", r.cloud.said())
+		r.take(command("m1", "/power2", "on"))
+		if !r.bank.On(1) || count(r.cloud.said(), "ack m1") != 2 || len(r.bank.moves()) != 1 {
+			t.Errorf("not run, not acknowledged, or run twice: %q, %q", r.bank.moves(), r.cloud.said())
 		}
-		if !strings.Contains(r.log.String(), "level=ERROR msg=\"state not saved") {
-			t.Error("the log does not tell")
+		if n := len(levels(r.log.String(), "state not saved: after a restart the relays would return to what was saved before, "+
+			"and a command that the hub delivers again would run again")); n != 1 {
+			t.Errorf("the log tells it %d times", n)
 		}
-		if err := os.RemoveAll(filepath.Join(dir, ".edges-0.tmp")); err != nil {
-			t.Fatal(err)
+		r.stop()
+		if err := <-r.done; err == nil {
+			t.Error("the journal was closed already")
 		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		if got := kept(t, copied(t, dir)); len(got) != 1 {
-			t.Errorf("a minute after the disk is back it has %q", got)
-		}
-		r.end(t)
 	})
 }
 

@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -10,18 +11,20 @@ import (
 	"tasmota-azd/internal/cause"
 	"tasmota-azd/internal/commands"
 	"tasmota-azd/internal/hub"
+	"tasmota-azd/internal/journal"
 )
 
 // handle deals with one hub event that was taken at now.
 func (d *Device) handle(now time.Time, ev hub.Event) {
 	switch ev := ev.(type) {
 	case hub.Connected:
-		d.ran(now) // settings such as BootCountSince may have changed
+		d.soon(now) // settings such as BootCountSince may have changed
 		d.topic = newTopics(d.o.FullTopic, ev.DeviceID)
 		d.o.Status("connected to " + ev.Host + " as " + ev.DeviceID)
-		d.send(d.o.Commands.Connected(now, commands.Link{
+		d.publish(now, nil, d.o.Commands.Connected(now, commands.Link{
 			Host: ev.Host, Port: ev.Port, DeviceID: ev.DeviceID, User: ev.User, KeepAlive: ev.KeepAlive,
 		}))
+		d.tellLosses()
 	case hub.Disconnected:
 		d.o.Commands.Disconnected()
 		if !ev.Renewal {
@@ -34,46 +37,54 @@ func (d *Device) handle(now time.Time, ev hub.Event) {
 	}
 }
 
+// maxID is the longest message id there is, in bytes (contract, section 3.3). One
+// that is longer is not remembered.
+const maxID = 128
+
 // message runs the command that a cloud-to-device message carries. The message is
-// acknowledged later, by settle: when its effect is saved.
+// acknowledged when what it led to is noted.
 func (d *Device) message(now time.Time, m hub.Message) {
-	d.ran(now)
 	w := waiting{message: m, until: now.Add(ackAfter)}
 	topic, arg, ok := named(m)
+	past, known := d.o.Journal.Known(m.ID, d.o.Wall(now))
 	switch {
 	case !ok:
 		d.o.Log.Warn("message ignored: it has no property Topic, so it names no command; "+
 			"send the application property Topic with a command such as /power, and its argument such as toggle as the body",
 			"id", m.ID)
-	case m.ID != "" && d.seen.has(now, m.ID):
+	case known:
 		d.o.Log.Info("message came again and is not run again", "id", m.ID, "topic", topic)
-		w.command.Cause = d.running(m.ID)
+		w.command.Cause = past.Cause
+		if !d.o.Commands.Pending(past.Cause) {
+			d.answerAgain(past)
+		}
 	default:
 		w.command = commands.Parse(topic, arg)
 		d.seq++
-		w.command.Cause = cause.Cause{Door: cause.C2D, ID: m.ID, Seq: d.seq}
-		if m.ID != "" {
-			d.seen.add(now, m.ID)
+		w.command.Cause = cause.Cause{Door: cause.C2D, Seq: d.seq}
+		if len(m.ID) <= maxID {
+			w.command.Cause.ID = m.ID
 		}
 		d.run(now, w.command)
 	}
 	d.unacked = append(d.unacked, w)
+	d.acknowledge(now)
 }
 
-// running finds the cause under which the message id is still being worked off.
-func (d *Device) running(id string) cause.Cause {
-	for _, w := range d.unacked {
-		if w.message.ID == id {
-			return w.command.Cause
+// answerAgain sends the answers to a message that came again, unless they are still
+// to be sent.
+func (d *Device) answerAgain(past journal.Past) {
+	for _, a := range past.Answers {
+		if !d.o.Journal.Owes(a.Number) {
+			d.sendAgain(a, 0)
 		}
 	}
-	return cause.Cause{}
 }
 
 // run runs one command, sends its answers, and writes its line in the log.
 func (d *Device) run(now time.Time, c commands.Command) ([]commands.Reply, error) {
 	replies, err := d.o.Commands.Run(now, c)
-	d.send(replies)
+	d.publish(now, []commands.Command{c}, replies)
 	attrs := []slog.Attr{
 		slog.String("command", c.Name), slog.Int("index", c.Index), slog.String("arg", shorten(c.Arg)),
 		slog.String("cause", c.Cause.String()), slog.String("result", result(replies)),
@@ -110,25 +121,40 @@ func (d *Device) dealtWith(err error) bool {
 	return err == commands.ErrUnknown || err == commands.ErrRejected || err != nil && err == d.o.HeldBack
 }
 
-// send hands answers and telemetry to the hub.
-func (d *Device) send(replies []commands.Reply) {
+// publish notes what came of commands, and then hands the replies to the hub.
+func (d *Device) publish(now time.Time, ran []commands.Command, replies []commands.Reply) {
+	answers := d.note(now, d.outcome(now, ran, replies))
 	for _, r := range replies {
-		d.o.Hub.Send(hub.Telemetry{
-			Topic:         d.topic.full(r.Tele, r.Topic),
-			Body:          []byte(r.Body),
-			CorrelationID: correlation(r.Cause),
-			Perishable:    r.Periodic,
-		})
+		t := hub.Telemetry{
+			Topic: d.topic.full(r.Tele, r.Topic), Body: []byte(r.Body), CorrelationID: correlation(r.Cause), Perishable: r.Periodic,
+		}
+		if kept(r) {
+			t.ID, t.Number, t.Created = d.o.Journal.ID(answers[0].Number), answers[0].Number, answers[0].At
+			d.handed = t.Number
+			answers = answers[1:]
+		}
+		d.o.Hub.Send(t)
 	}
 }
 
-// correlation is the id that ties an answer to the message it answers. The caller of
-// a method has its answer, and knows no id.
-func correlation(c cause.Cause) string {
-	if c.Door != cause.C2D {
-		return ""
+// tellLosses tells the cloud how many messages were dropped while there was no
+// session, as the hub's queue had no room for them.
+func (d *Device) tellLosses() {
+	if d.lost == 0 {
+		return
 	}
-	return c.ID
+	d.o.Log.Warn("messages were dropped while there was no session", "messages", d.lost)
+	d.o.Hub.Send(hub.Telemetry{Topic: d.topic.full(true, "OUTBOX"), Body: fmt.Appendf(nil, `{"Outbox":{"Lost":%d}}`, d.lost)})
+	d.lost = 0
+}
+
+// sendAgain hands an answer to the hub that was given one before, under the same id.
+func (d *Device) sendAgain(a journal.Answer, number uint64) {
+	d.handed = max(d.handed, number)
+	d.o.Hub.Send(hub.Telemetry{
+		Topic: a.Topic, Body: []byte(a.Body), CorrelationID: a.CorrelationID,
+		ID: d.o.Journal.ID(a.Number), Number: number, Created: a.At, Late: true,
+	})
 }
 
 // result is what the log says of a command's answers: the last one, which is the
@@ -151,4 +177,13 @@ func shorten(s string) string {
 		s = s[:len(s)-1]
 	}
 	return s[:len(s)-1] + "…"
+}
+
+// correlation is the id that ties an answer to the message it answers. The caller of
+// a method has its answer, and knows no id.
+func correlation(c cause.Cause) string {
+	if c.Door != cause.C2D {
+		return ""
+	}
+	return c.ID
 }

@@ -46,7 +46,6 @@ type asked struct {
 // as well, as by a message: who watches the telemetry sees a relay move, whoever
 // moved it.
 func (d *Device) method(now time.Time, m hub.Method) {
-	d.ran(now)
 	d.seq++
 	a := &asked{method: m, until: now.Add(answerWithin)}
 	a.cause = cause.Cause{Door: cause.Method, ID: m.ID + "-" + d.runID, Seq: d.seq}
@@ -58,11 +57,13 @@ func (d *Device) method(now time.Time, m hub.Method) {
 	if err != nil {
 		a.refuse(err)
 		d.o.Log.Warn("method not run", "method", shorten(m.Name), "cause", a.cause.String(), "err", err)
+		d.answer(now)
 		return
 	}
 	c := commands.Parse(component(m.Name, arg))
 	c.Cause = a.cause
 	a.note(d.run(now, c))
+	d.answer(now)
 }
 
 // refuse makes the answer of a method that names no command that could be run.
@@ -136,10 +137,7 @@ func (d *Device) answer(now time.Time) {
 			continue
 		}
 		if d.o.Commands.Pending(a.cause) {
-			a.status = statusGoesOn
-			if d.ending { // what is left of the backlog ends with the daemon
-				a.status = statusUnavailable
-			}
+			a.status = statusGoesOn // also if the daemon ends now: the next run goes on with it
 		}
 		d.o.Hub.Answer(a.method, a.status, merge(a.replies, hub.MaxMethod))
 	}

@@ -1,24 +1,37 @@
 package device_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"tasmota-azd/internal/device"
+	"tasmota-azd/internal/store"
 )
 
-// peek reads the saved state beside the running daemon.
+// copied returns a copy of the files in dir as they are now: what a daemon that is
+// killed leaves behind.
+func copied(t *testing.T, dir string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// peek returns what a restart would find if the daemon were killed now.
 func peek(t *testing.T, dir string) device.State {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(dir, device.StateFile))
+	s, err := store.Open(copied(t, dir), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file struct{ Value device.State }
-	if err := json.Unmarshal(data, &file); err != nil {
+	defer s.Close()
+	state, j, err := device.Load(s)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return file.Value
+	defer j.Close()
+	return state
 }

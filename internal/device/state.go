@@ -1,20 +1,80 @@
 package device
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
+	"time"
 
+	"tasmota-azd/internal/cause"
 	"tasmota-azd/internal/commands"
+	"tasmota-azd/internal/edges"
+	"tasmota-azd/internal/journal"
+	"tasmota-azd/internal/store"
 )
 
 // StateFile is the name under which the store keeps State.
 const StateFile = "state"
 
 // State is what outlives the daemon: the relays by the pin they are wired to, so
-// that a reordered configuration moves none, and the settings that commands change.
+// that a reordered configuration moves none, and what commands have changed.
+//
+// It is saved once in a while; what happened since is in the journal.
 type State struct {
 	Relays   map[string]bool   `json:"relays"`
 	Settings commands.Settings `json:"settings"`
+	Backlog  commands.Backlog  `json:"backlog,omitzero"`
 	BootID   string            `json:"boot_id,omitempty"` // of the kernel that saw this state
+	Journal  uint64            `json:"journal,omitempty"` // number of the newest record that it knows of
+}
+
+// Load returns the state as the last run of the daemon left it, however that ended,
+// and the open journal.
+func Load(s *store.Store) (State, *journal.Journal, error) {
+	var state State
+	if _, err := s.Load(StateFile, &state); err != nil {
+		return state, nil, err
+	}
+	j, err := journal.Open(s, state.Journal)
+	if err != nil {
+		return state, nil, err
+	}
+	outcomes, cut := j.Since(state.Journal)
+	for _, o := range outcomes {
+		state = state.after(o.Edges)
+		if len(o.State) == 0 {
+			continue
+		}
+		var later State
+		if json.Unmarshal(o.State, &later) == nil { // else it is a later release's
+			state = later
+		}
+	}
+	for _, d := range cut {
+		state = state.with(d.Pin, d.On)
+	}
+	return state, j, nil
+}
+
+// after returns the state that s became by these edges. What a stop switched off
+// comes back at the next start.
+func (s State) after(moved []edges.Edge) State {
+	for _, e := range moved {
+		if e.Cause.Door != cause.Stop && e.Cause.Door != cause.Removed {
+			s = s.with(e.Pin, e.To)
+		}
+	}
+	return s
+}
+
+// with returns s with one relay as it is now. With SetOption0 0 every relay is saved
+// as off (language reference, section 2.7).
+func (s State) with(pin string, on bool) State {
+	relays := make(map[string]bool, len(s.Relays)+1)
+	maps.Copy(relays, s.Relays)
+	relays[pin] = on && s.Settings.SaveState()
+	s.Relays = relays
+	return s
 }
 
 // PowerOn reports whether the machine was started since s was saved: bootID is that
@@ -34,10 +94,12 @@ func (s State) Wanted(pin string, powerOn bool) bool {
 	return s.Settings.Wanted(on, powerOn)
 }
 
-// state is what has to be saved now. With SetOption0 0 every relay is saved as off
-// (language reference, section 2.7).
-func (d *Device) state() State {
-	s := State{Relays: make(map[string]bool, d.o.Relays.Len()), Settings: d.o.Commands.Settings(), BootID: d.o.BootID}
+// state is what would have to be known if the daemon ended now.
+func (d *Device) state(now time.Time) State {
+	s := State{
+		Relays: make(map[string]bool, d.o.Relays.Len()), Settings: d.o.Commands.Settings(),
+		Backlog: d.o.Commands.Backlog(now), BootID: d.o.BootID,
+	}
 	keep := s.Settings.SaveState()
 	for i := range d.o.Relays.Len() {
 		s.Relays[d.o.Pins[i]] = keep && d.o.Relays.On(i)
@@ -46,5 +108,14 @@ func (d *Device) state() State {
 }
 
 func (s State) equal(o State) bool {
-	return s.Settings == o.Settings && s.BootID == o.BootID && maps.Equal(s.Relays, o.Relays)
+	return s.Settings == o.Settings && s.BootID == o.BootID && s.Backlog.Equal(o.Backlog) && maps.Equal(s.Relays, o.Relays)
+}
+
+// text is s as the journal has it.
+func (s State) text() json.RawMessage {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(fmt.Sprintf("a state that cannot be written: %v", err)) // it has nothing but numbers and texts
+	}
+	return text
 }

@@ -12,6 +12,11 @@ type Telemetry struct {
 	Body          []byte
 	CorrelationID string // the id of the message this one answers ($.cid), or empty
 	Perishable    bool   // worth nothing later: dropped while no session stands
+
+	ID      string    // $.mid, by which a receiver knows it if it comes twice, or empty
+	Number  uint64    // rises with each message that Progress is to tell of, 0 for others
+	Created time.Time // when it was made, in proven time; zero for not known
+	Late    bool      // it says when it was made, as it is sent later than that
 }
 
 // An Event is what Run tells: Connected, Disconnected, a Message, a Method, or what

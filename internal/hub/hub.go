@@ -117,18 +117,26 @@ const maxKeepAlive = 1177 * time.Second
 // order of Send, each at least once; what the hub has not acknowledged when a
 // session ends is sent again in the next one.
 //
-// The queue is bounded: when it is full, the oldest message that answers no
-// command is dropped, or else the oldest answer. A body over 255 KB is refused.
-// Both are logged. t.Body must not be changed afterwards.
+// The queue is bounded: when it is full, or a message has waited for two days, the
+// oldest is dropped. A body over 255 KB is refused. Both are logged. t.Body must not
+// be changed afterwards.
 func (c *Client) Send(t Telemetry) {
 	if size := t.size(); size > maxTelemetry || len(t.Topic)+len(t.CorrelationID) > maxNames {
 		c.opts.Log.Error("message is too large for the hub and is not sent", "topic", clip(t.Topic, 120), "bytes", size, "limit", maxTelemetry)
 		return
 	}
-	if n := c.out.add(t); n > 0 && powerOfTwo(n) {
+	if n := c.out.add(c.opts.Now(), t); n > 0 && powerOfTwo(n) {
 		c.opts.Log.Warn("too many messages wait for the hub, the oldest are dropped", "dropped", n)
 	}
 }
+
+// Progress tells the number of the oldest numbered message that the hub has not
+// got, zero if it has all, and how many messages were dropped since New. Numbers
+// below that one were sent, or dropped.
+func (c *Client) Progress() (oldest uint64, dropped int) { return c.out.progress() }
+
+// Progressed holds one token when Progress may tell something new.
+func (c *Client) Progressed() <-chan struct{} { return c.out.gone }
 
 // Ack tells the hub that m has taken effect, so that it is not delivered again.
 // It never blocks. Acknowledgements leave in the order in which the messages

@@ -3,11 +3,13 @@ package hub
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 const (
-	maxQueued      = 1000    // messages
-	maxQueuedBytes = 1 << 20 // their bodies and names together
+	maxQueued      = 1000           // messages
+	maxQueuedBytes = 1 << 20        // their bodies and names together
+	maxQueuedFor   = 48 * time.Hour // as long as a hub keeps a command (contract, section 4.2)
 	// maxInFlight is how many messages may wait for their PUBACK. A hub that
 	// throttles is slow to acknowledge, and more would only wait there.
 	maxInFlight = 64
@@ -18,6 +20,7 @@ const (
 // off. That is why paho's store is not used: it forgets the order.
 type outbox struct {
 	wake chan struct{} // holds one token when there may be something to send
+	gone chan struct{} // holds one token when a numbered message may have left
 
 	mu       sync.Mutex
 	queue    []Telemetry
@@ -28,7 +31,9 @@ type outbox struct {
 	dropped  int
 }
 
-func newOutbox() *outbox { return &outbox{wake: make(chan struct{}, 1)} }
+func newOutbox() *outbox {
+	return &outbox{wake: make(chan struct{}, 1), gone: make(chan struct{}, 1)}
+}
 
 // poke says that there may be something to send.
 func (q *outbox) poke() { nudge(q.wake) }
@@ -41,33 +46,46 @@ func nudge(c chan struct{}) {
 	}
 }
 
-// add queues t. If messages had to be dropped for it, it returns how many were
-// dropped so far.
-func (q *outbox) add(t Telemetry) (dropped int) {
+// add queues t at now. If messages had to be dropped for it, it returns how many
+// were dropped so far.
+func (q *outbox) add(now time.Time, t Telemetry) (dropped int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if t.Perishable && !q.standing {
 		return 0
 	}
+	t.Late = t.Late || !q.standing
 	q.queue = append(q.queue, t)
 	q.bytes += t.size()
-	for len(q.queue) > maxQueued || q.bytes > maxQueuedBytes {
-		q.remove(q.victim())
+	before := q.dropped
+	for len(q.queue) > q.sent && (len(q.queue) > maxQueued || q.bytes > maxQueuedBytes || q.queue[q.sent].old(now)) {
+		q.remove(q.sent) // the oldest that is not on the wire
 		q.dropped++
-		dropped = q.dropped
+		nudge(q.gone)
 	}
 	q.poke()
-	return dropped
+	if q.dropped > before {
+		return q.dropped
+	}
+	return 0
 }
 
-// victim is the index of the message that can best be spared: the oldest that
-// answers no command, or else the oldest answer. What is on the wire stays.
-func (q *outbox) victim() int {
-	answersNothing := func(t Telemetry) bool { return t.CorrelationID == "" }
-	if i := slices.IndexFunc(q.queue[q.sent:], answersNothing); i >= 0 {
-		return q.sent + i
+// old tells whether t has waited for so long that it is of no use.
+func (t Telemetry) old(now time.Time) bool {
+	return !t.Created.IsZero() && now.Sub(t.Created) > maxQueuedFor
+}
+
+// progress tells the number of the oldest numbered message that has not arrived,
+// zero if all have, and how many were dropped so far.
+func (q *outbox) progress() (oldest uint64, dropped int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, t := range q.queue {
+		if t.Number != 0 {
+			return t.Number, q.dropped
+		}
 	}
-	return q.sent
+	return 0, q.dropped
 }
 
 func (q *outbox) remove(i int) {
@@ -109,6 +127,9 @@ func (q *outbox) unsend() {
 func (q *outbox) confirm() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.queue[0].Number != 0 {
+		nudge(q.gone)
+	}
 	q.remove(0)
 	q.sent--
 }
@@ -118,11 +139,13 @@ func (q *outbox) rewind(arrived func(i int) bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i := q.sent - 1; i >= 0; i-- {
+		q.queue[i].Late = true // sent again
 		if arrived(i) {
 			q.remove(i)
 		}
 	}
 	q.sent = 0
+	nudge(q.gone)
 }
 
 // open begins a session.

@@ -65,20 +65,84 @@ func TestLargeMessage(t *testing.T) {
 
 func TestOutboxIsBounded(t *testing.T) {
 	inBubble(t, setup{manual: true}, func(t *testing.T, c *cloud, d *device) {
-		for i := range 10 {
-			d.Send(hub.Telemetry{Body: fmt.Appendf(nil, "answer %d", i), CorrelationID: "m"})
-		}
 		for i := range 1100 {
 			d.say(fmt.Sprint(i))
 		}
 		d.run()
 		synctest.Wait()
 		all := c.bodies()
-		if len(all) != 1000 || all[0] != "answer 0" || all[9] != "answer 9" || all[10] != "110" || all[999] != "1099" {
+		if len(all) != 1000 || all[0] != "100" || all[999] != "1099" {
 			t.Errorf("%d messages: %v … %v", len(all), all[:12], all[len(all)-2:])
 		}
 		if !strings.Contains(d.log(), "dropped=1\n") || !strings.Contains(d.log(), "dropped=64\n") || strings.Contains(d.log(), "dropped=65\n") {
 			t.Error("the log does not say what was dropped, or says it too often")
+		}
+		if oldest, dropped := d.Progress(); oldest != 0 || dropped != 100 {
+			t.Errorf("progress %d, dropped %d", oldest, dropped)
+		}
+	})
+}
+
+// What waits for more than two days is dropped, when something else comes.
+func TestOutboxForgetsAfterTwoDays(t *testing.T) {
+	inBubble(t, setup{manual: true}, func(t *testing.T, c *cloud, d *device) {
+		d.Send(hub.Telemetry{Body: []byte("old"), Number: 1, Created: time.Now()})
+		time.Sleep(24 * time.Hour)
+		d.Send(hub.Telemetry{Body: []byte("young"), Number: 2, Created: time.Now()})
+		time.Sleep(24*time.Hour + time.Second)
+		d.Send(hub.Telemetry{Body: []byte("new"), Number: 3, Created: time.Now()})
+		if oldest, dropped := d.Progress(); oldest != 2 || dropped != 1 {
+			t.Errorf("oldest %d, dropped %d", oldest, dropped)
+		}
+		d.run()
+		synctest.Wait()
+		wantEqual(t, c.bodies(), "young", "new")
+	})
+}
+
+// A message says when it was made if it is sent later, and only then.
+func TestLateMessagesSayWhenTheyWereMade(t *testing.T) {
+	inBubble(t, setup{manual: true}, func(t *testing.T, c *cloud, d *device) {
+		made := time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+		d.Send(hub.Telemetry{Body: []byte("offline"), ID: "a-1", Created: time.Now()})
+		time.Sleep(time.Hour)
+		d.run()
+		synctest.Wait()
+		d.Send(hub.Telemetry{Body: []byte("online"), ID: "a-2", Created: time.Now()})
+		synctest.Wait()
+		for i, want := range []string{made, ""} {
+			r := c.Records()[i]
+			if got := r.Properties["iothub-creation-time-utc"]; got != want {
+				t.Errorf("%s was made at %q, want %q", r.Body, got, want)
+			}
+			if got := r.System["message-id"]; got != fmt.Sprint("a-", i+1) {
+				t.Errorf("%s has the id %q", r.Body, got)
+			}
+		}
+	})
+}
+
+// Progress follows what the hub has acknowledged.
+func TestProgress(t *testing.T) {
+	inBubble(t, setup{}, func(t *testing.T, c *cloud, d *device) {
+		c.inject(hubsim.Fault{Kind: hubsim.DelayPuback, Delay: 5 * time.Second})
+		d.say("not numbered")
+		for i := range 3 {
+			d.Send(hub.Telemetry{Body: []byte("x"), Number: uint64(i + 7)})
+		}
+		synctest.Wait()
+		if oldest, _ := d.Progress(); oldest != 7 {
+			t.Errorf("oldest %d, want 7", oldest)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if oldest, _ := d.Progress(); oldest != 0 {
+			t.Errorf("oldest %d, want none", oldest)
+		}
+		select {
+		case <-d.Progressed():
+		default:
+			t.Error("nothing tells of the progress")
 		}
 	})
 }

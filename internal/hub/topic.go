@@ -36,13 +36,20 @@ func outboundPrefix(deviceID string) string {
 
 // encode returns the whole MQTT topic of t.
 func encode(prefix string, t Telemetry) string {
-	b := make([]byte, 0, len(prefix)+len("&topic=&%24.cid=")+2*len(t.Topic)+2*len(t.CorrelationID))
+	b := make([]byte, 0, len(prefix)+len("&topic=&%24.cid=&%24.mid=")+2*len(t.Topic)+2*len(t.CorrelationID)+len(t.ID))
 	b = append(b, prefix...)
 	if t.Topic != "" {
 		b = appendEscaped(append(b, "&topic="...), t.Topic)
 	}
 	if t.CorrelationID != "" {
 		b = appendEscaped(append(b, "&%24.cid="...), t.CorrelationID)
+	}
+	if t.ID != "" {
+		b = appendEscaped(append(b, "&%24.mid="...), t.ID)
+	}
+	if t.Late && !t.Created.IsZero() {
+		created := t.Created.UTC().Format("2006-01-02T15:04:05.000Z")
+		b = appendEscaped(append(b, "&iothub-creation-time-utc="...), created)
 	}
 	return string(b)
 }
@@ -71,5 +78,6 @@ func unreserved(c byte) bool {
 
 // size is what the hub counts of t, or a little more (contract, section 3.5).
 func (t Telemetry) size() int {
-	return len(t.Body) + len(t.Topic) + len(t.CorrelationID) + len("topicapplication/jsonutf-8")
+	return len(t.Body) + len(t.Topic) + len(t.CorrelationID) + len(t.ID) +
+		len("topicapplication/jsonutf-8iothub-creation-time-utc2006-01-02T15:04:05.000Z")
 }

@@ -117,6 +117,10 @@ func startParts(t *testing.T, sim *hubsim.Sim, key token.Key, relay *oneRelay) (
 	if err != nil {
 		t.Fatal(err)
 	}
+	state, j, err := device.Load(st)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ids := identity.New(identity.Options{
 		DPS: dps.Options{
 			Endpoint: "dps.example", ScopeID: "0ne00000001", RegistrationID: "pump", Key: key,
@@ -134,10 +138,11 @@ func startParts(t *testing.T, sim *hubsim.Sim, key token.Key, relay *oneRelay) (
 		},
 		Log: log,
 	})
+	relays := device.Noted(relay, j, []string{"GPIO17"})
 	dev := device.New(device.Options{
 		Hub:      client,
-		Commands: commands.New(commands.Options{Relays: relay, Period: 300 * time.Second, Started: time.Now()}),
-		Relays:   relay, Pins: []string{"GPIO17"}, Store: st, FullTopic: "%topic%/", Log: log,
+		Commands: commands.New(commands.Options{Relays: relays, Period: 300 * time.Second, Started: time.Now()}),
+		Relays:   relays, Pins: []string{"GPIO17"}, Store: st, State: state, Journal: j, FullTopic: "%topic%/", Log: log,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 2)
@@ -146,7 +151,7 @@ func startParts(t *testing.T, sim *hubsim.Sim, key token.Key, relay *oneRelay) (
 	go func() { done <- dev.Run(ctx, events) }()
 	return func() {
 		cancel()
-		if err := errors.Join(<-done, <-done, st.Close()); err != nil {
+		if err := errors.Join(<-done, <-done, j.Close(), st.Close()); err != nil {
 			t.Error(err)
 		}
 	}

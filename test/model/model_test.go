@@ -37,10 +37,7 @@ type model struct {
 	relays []relayModel
 	now    memory // relays is not used: they show themselves
 	saved  memory // what a start would find
-	kept   int    // edges that a start would find
-	all    int    // edges so far, of those that were not lost in a crash
-
-	stateDisk, edgesDisk bool // whether the disk takes them
+	all    int    // edges so far
 }
 
 // A relayModel is one relay.
@@ -59,7 +56,7 @@ type relayModel struct {
 
 func newModel(relays int) *model {
 	fresh := memory{relays: make([]level, relays), powerOnState: 3, saveState: true, boot: -1}
-	return &model{relays: make([]relayModel, relays), now: fresh.clone(), saved: fresh, stateDisk: true, edgesDisk: true}
+	return &model{relays: make([]relayModel, relays), now: fresh.clone(), saved: fresh}
 }
 
 // move is an edge, if the level is another one.
@@ -130,12 +127,6 @@ func (m *model) powerOnState(n int, id string, now time.Time) (ok bool) {
 
 // settle is what saving does.
 func (m *model) settle() {
-	if m.edgesDisk {
-		m.kept = m.all
-	}
-	if !m.stateDisk {
-		return
-	}
 	m.saved = m.now.clone()
 	for i, r := range m.relays {
 		m.saved.relays[i] = levelOf(r.on && m.now.saveState)
@@ -163,7 +154,6 @@ func (m *model) wanted(i int, powerOn bool) bool {
 
 // end is the end of the daemon, with or without saving before.
 func (m *model) end(keeps bool) {
-	m.all = m.kept
 	for i := range m.relays {
 		if r := &m.relays[i]; !keeps || r.dead {
 			r.level = unknown

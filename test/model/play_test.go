@@ -2,7 +2,6 @@ package model_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -19,6 +18,7 @@ import (
 	"tasmota-azd/internal/device"
 	"tasmota-azd/internal/edges"
 	"tasmota-azd/internal/hub"
+	"tasmota-azd/internal/journal"
 	"tasmota-azd/internal/relay"
 	"tasmota-azd/internal/store"
 )
@@ -32,20 +32,21 @@ type play struct {
 	world   *world
 	model   *model
 	dir     string // the state directory
+	found   string // what is left of it when the daemon was killed
 	boot    int    // counts power-ons
 	stopped int    // the boot in which the service was last stopped, -1 for none
 	ids     int    // messages sent
+	steps   int    // before or behind so many levels the daemon is killed, 0 for not
 	d       *daemon
 
 	records []edges.Edge // all that the bank reported
-	line    []edges.Edge // those that no crash has lost
 }
 
 // A daemon is one process.
 type daemon struct {
 	killed   bool
 	bank     *relay.Bank
-	ring     *edges.Ring
+	journal  *journal.Journal
 	store    *store.Store
 	commands *commands.Interpreter
 	upkeep   upkeep
@@ -70,8 +71,10 @@ func (u *upkeep) Next() time.Time {
 // answers is a hub that counts the replies that say Error.
 type answers struct{ all, failed int }
 
-func (a *answers) Ack(hub.Message)                {}
+func (a *answers) Progress() (uint64, int)        { return 0, 0 }
+func (a *answers) Progressed() <-chan struct{}    { return nil }
 func (a *answers) Answer(hub.Method, int, []byte) {}
+func (a *answers) Ack(hub.Message)                {}
 func (a *answers) Send(t hub.Telemetry) {
 	a.all++
 	if strings.HasPrefix(string(t.Body), `{"Command":"Error"`) {
@@ -96,21 +99,23 @@ func (p *play) start() {
 		p.t.Fatal(err)
 	}
 	var state device.State
-	if _, err := d.store.Load(device.StateFile, &state); err != nil {
+	if state, d.journal, err = device.Load(d.store); err != nil {
 		p.t.Fatal(err)
 	}
-	d.ring = edges.New(d.store)
 	bootID := fmt.Sprint("boot-", p.boot)
 	p.claim(state, bootID)
 	var pins []string
 	for _, pin := range p.world.pins {
 		pins = append(pins, pin.name)
 	}
-	d.commands = commands.New(commands.Options{Relays: d.bank, Settings: state.Settings, Started: time.Now()})
+	relays := device.Noted(d.bank, d.journal, pins)
+	d.commands = commands.New(commands.Options{
+		Relays: relays, Settings: state.Settings, Backlog: state.Backlog, Started: time.Now(),
+	})
 	d.upkeep.Bank = d.bank
 	dev := device.New(device.Options{
-		Hub: &d.answers, Commands: d.commands, Relays: d.bank, Upkeep: &d.upkeep, HeldBack: relay.ErrHeldBack,
-		Pins: pins, Edges: d.ring, Store: d.store, State: state, BootID: bootID, FullTopic: "%topic%/",
+		Hub: &d.answers, Commands: d.commands, Relays: relays, Upkeep: &d.upkeep, HeldBack: relay.ErrHeldBack,
+		Pins: pins, Names: []string{"relay 1", "relay 2", "relay 3"}, Store: d.store, State: state, Journal: d.journal, BootID: bootID, FullTopic: "%topic%/",
 	})
 	var ctx context.Context
 	ctx, d.stop = context.WithCancel(context.Background())
@@ -130,7 +135,7 @@ func (p *play) claim(state device.State, bootID string) {
 	}
 	broken := false
 	for i, pin := range p.world.pins {
-		w := relay.Wire{Name: fmt.Sprint("relay ", i+1), Pin: hand{pin, &p.d.killed}, ActiveLow: pin.activeLow}
+		w := relay.Wire{Name: fmt.Sprint("relay ", i+1), Pin: hand{pin, &p.d.killed, p.step}, ActiveLow: pin.activeLow}
 		if i == len(p.world.pins)-1 {
 			w.MinInterval = minInterval
 		}
@@ -162,27 +167,69 @@ func (p *play) claim(state device.State, bootID string) {
 // recorder takes down what d's bank reports, for the ring and for the comparison.
 func (p *play) recorder(d *daemon) func(relay.Edge) {
 	return func(e relay.Edge) {
+		if d.killed && len(p.world.edges) <= len(p.records) {
+			return // it thinks so
+		}
 		r := edges.Edge{Time: e.Time, Relay: e.Relay, Name: e.Name, Pin: e.Pin, To: e.To == relay.On, Cause: e.Cause}
 		if e.From != relay.Unknown {
 			r.From = new(e.From == relay.On)
 		}
-		d.ring.Add(r)
-		r.Seq = uint64(len(p.line)) + 1
-		p.records, p.line = append(p.records, r), append(p.line, r)
+		d.journal.Edge(r)
+		r.Seq = uint64(len(p.records)) + 1
+		p.records = append(p.records, r)
 	}
 }
 
 // kill ends the daemon as kill -9 does: from now on it moves nothing, and what it
 // still saves is not found.
 func (p *play) kill() {
-	found := filepath.Join(p.t.TempDir(), "state")
-	if err := os.CopyFS(found, os.DirFS(p.dir)); err != nil {
+	p.shoot()
+	p.bury()
+}
+
+func (p *play) shoot() {
+	p.found = filepath.Join(p.t.TempDir(), "state")
+	if err := os.CopyFS(p.found, os.DirFS(p.dir)); err != nil {
 		p.t.Fatal(err)
 	}
 	p.d.killed = true
+}
+
+func (p *play) bury() {
 	p.end()
-	p.dir = found
+	p.dir = p.found
 	p.ended()
+}
+
+// step is a moment at which the daemon may be killed.
+func (p *play) step() {
+	if p.steps--; p.steps == 0 {
+		p.shoot()
+	}
+}
+
+// killedUnder plays a command under which the daemon is killed, before or behind the
+// n-th level that it drives. The hub delivers its message again: all in all it takes
+// effect once.
+func (p *play) killedUnder(c command, n int) {
+	for _, r := range p.model.relays {
+		if !p.world.keeps || r.failing || r.unplugged || r.dead || r.lost {
+			return // what became of such a line is not known
+		}
+	}
+	p.pass(minInterval)
+	p.model.settle()
+	p.steps = n
+	id := p.send("/"+c.word, c.arg)
+	p.steps = 0
+	if p.d.killed {
+		p.bury()
+		p.start()
+		p.d.events <- message(id, "/"+c.word, c.arg)
+		synctest.Wait()
+	}
+	c.model(p.model, id, time.Now())
+	p.model.settle()
 }
 
 // quit ends it by a signal: before a restart, or for good, which turns relays off.
@@ -201,13 +248,8 @@ func (p *play) quit(forGood bool) {
 		}
 		p.stopped = p.boot
 	}
-	if _, err := p.d.ring.Save(); (err == nil) != (p.model.edgesDisk || p.model.kept == p.model.all) {
-		p.t.Errorf("saving the edges at the end: %v", err)
-	}
-	if p.model.edgesDisk {
-		p.model.kept = p.model.all
-	}
-	if err := p.d.store.Close(); err != nil {
+	_, err := p.d.journal.Done(journal.Outcome{})
+	if err := errors.Join(err, p.d.journal.Close(), p.d.store.Close()); err != nil {
 		p.t.Error(err)
 	}
 	p.ended()
@@ -216,7 +258,7 @@ func (p *play) quit(forGood bool) {
 // end is the end of a daemon's process.
 func (p *play) end() {
 	p.d.stop()
-	if err := errors.Join(<-p.d.done, p.d.store.Close()); err != nil {
+	if err := errors.Join(<-p.d.done, p.d.journal.Close(), p.d.store.Close()); err != nil {
 		p.t.Error(err)
 	}
 }
@@ -225,7 +267,6 @@ func (p *play) end() {
 func (p *play) ended() {
 	p.world.ended()
 	p.model.end(p.world.keeps)
-	p.line = p.line[:p.model.kept]
 }
 
 // powerOn starts the machine.
@@ -267,9 +308,13 @@ func (p *play) poke() { p.send("/Power1", "") }
 func (p *play) send(topic, body string) string {
 	p.ids++
 	id := fmt.Sprint("m", p.ids)
-	p.d.events <- hub.Message{ID: id, Body: []byte(body), Properties: []hub.Property{{Name: "Topic", Value: topic}}}
+	p.d.events <- message(id, topic, body)
 	synctest.Wait()
 	return id
+}
+
+func message(id, topic, body string) hub.Message {
+	return hub.Message{ID: id, Body: []byte(body), Properties: []hub.Property{{Name: "Topic", Value: topic}}}
 }
 
 // A command is one that the model knows, too.
@@ -311,6 +356,7 @@ func (p *play) command(n byte) {
 	before := p.d.answers
 	id := p.send("/"+c.word, c.arg)
 	p.answered(c.word+" "+c.arg, before, !c.model(p.model, id, time.Now()))
+	p.model.settle()
 }
 
 // backlog runs three of them at once.
@@ -327,6 +373,7 @@ func (p *play) backlog(n byte) {
 	for _, c := range all {
 		failed = append(failed, !c.model(p.model, id, time.Now()))
 	}
+	p.model.settle()
 	p.answered(strings.Join(text, ";"), before, failed...)
 }
 
@@ -369,14 +416,9 @@ func (p *play) mend(i int) {
 	p.model.relays[i].failing, p.model.relays[i].unplugged = false, false
 }
 
-// disk makes the disk refuse the state, or the edges, or take them again.
-func (p *play) disk(what byte) {
-	p.model.stateDisk, p.model.edgesDisk = what&1 == 0, what&2 == 0
-	p.refuse(device.StateFile, !p.model.stateDisk)
-	for i := range 8 {
-		p.refuse(fmt.Sprint("edges-", i), !p.model.edgesDisk)
-	}
-}
+// disk makes the disk refuse the file of the state, or take it again. Nothing is lost
+// by that: the journal has it all.
+func (p *play) disk(what byte) { p.refuse(device.StateFile, what&1 != 0) }
 
 // refuse puts something that cannot be removed where the store writes first.
 func (p *play) refuse(name string, refused bool) {
@@ -395,20 +437,22 @@ func (p *play) do(step, arg byte) {
 	switch step % 16 {
 	default:
 		p.command(arg)
-	case 5: // saved together
+	case 2:
+		p.killedUnder(vocabulary[int(arg)%len(vocabulary)], 1+int(arg)/len(vocabulary)%6)
+	case 5: // one behind the other
 		p.command(arg)
 		p.command(arg / 2)
 		p.command(arg / 3)
 	case 6:
 		p.backlog(arg)
-	case 7: // killed before the command was saved
+	case 7: // killed before the state was saved
 		p.command(arg)
 		p.kill()
 		p.start()
 	case 8:
 		p.kill()
 		p.start()
-	case 9: // ended before the command was saved
+	case 9:
 		p.command(arg)
 		p.quit(false)
 		p.start()
@@ -448,7 +492,6 @@ func (p *play) check() {
 	p.checkRecords()
 	p.checkMoves()
 	p.checkRing()
-	p.checkSaved()
 	for i, r := range p.model.relays {
 		if got := p.d.bank.On(i); got != r.on {
 			p.t.Errorf("relay %d is shown as %v, want %v", i+1, got, r.on)
@@ -506,21 +549,31 @@ func (p *play) checkMoves() {
 	}
 }
 
-// checkRing: a start would find the records of all edges but those that a crash, or
-// a disk that takes nothing, has lost.
+// checkRing: a start would find the records of all edges, and what the model says.
 func (p *play) checkRing() {
-	got, err := edges.New(p.d.store).Last(edges.Most)
+	left := filepath.Join(p.t.TempDir(), "state")
+	if err := os.CopyFS(left, os.DirFS(p.dir)); err != nil {
+		p.t.Fatal(err)
+	}
+	st, err := store.Open(left, nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if len(p.line) != p.model.all {
-		p.t.Fatalf("there are %d records, want %d", len(p.line), p.model.all)
+	defer st.Close()
+	state, j, err := device.Load(st)
+	if err != nil {
+		p.t.Fatal(err)
 	}
-	kept := p.line[:p.model.kept]
-	if len(got) < min(len(kept), 7*32) || len(got) > len(kept) {
-		p.t.Fatalf("%d records are kept, want %d", len(got), len(kept))
+	defer j.Close()
+	p.checkSaved(state)
+	got := j.Edges(edges.Most)
+	if len(p.records) != p.model.all {
+		p.t.Fatalf("there are %d records, want %d", len(p.records), p.model.all)
 	}
-	for i, want := range kept[len(kept)-len(got):] {
+	if len(got) != min(len(p.records), edges.Most) {
+		p.t.Fatalf("%d records are kept, want %d", len(got), len(p.records))
+	}
+	for i, want := range p.records[len(p.records)-len(got):] {
 		g := got[i]
 		if g.Seq != want.Seq || g.Relay != want.Relay || g.Name != want.Name || g.Pin != want.Pin || g.To != want.To ||
 			fromOf(g) != fromOf(want) || g.Cause != want.Cause || !g.Time.Equal(want.Time.Truncate(time.Microsecond)) {
@@ -529,17 +582,9 @@ func (p *play) checkRing() {
 	}
 }
 
-// checkSaved: a start would find what the model says.
-func (p *play) checkSaved() {
-	var file struct{ Value device.State }
-	data, err := os.ReadFile(filepath.Join(p.dir, device.StateFile))
-	if err == nil {
-		err = json.Unmarshal(data, &file)
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		p.t.Fatal(err)
-	}
-	want, got := p.model.saved, file.Value
+// checkSaved compares what a start would find with what the model says.
+func (p *play) checkSaved(got device.State) {
+	want := p.model.saved
 	for i, pin := range p.world.pins {
 		level := unknown
 		if conducts, known := got.Relays[pin.name]; known {
@@ -576,7 +621,7 @@ func live(t *testing.T, keeps bool, steps []byte) {
 
 // TestLives plays random lives, the same ones each time.
 func TestLives(t *testing.T) {
-	lives := 80
+	lives := 50
 	if testing.Short() {
 		lives = 20
 	}

@@ -117,6 +117,7 @@ func (p *pin) released() { p.level, p.held, p.dead = unknown, false, false }
 type hand struct {
 	*pin
 	killed *bool
+	step   func() // is called before and behind each level that is driven
 }
 
 func (h hand) Name() string { return h.name }
@@ -128,6 +129,10 @@ func (h hand) Out(l gpio.Level) error {
 	case h.dead:
 		return syscall.ENODEV
 	}
+	if h.step(); *h.killed {
+		return nil
+	}
+	defer h.step()
 	return h.drive(l)
 }
 

@@ -1,0 +1,132 @@
+package journal
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"slices"
+
+	"tasmota-azd/internal/edges"
+)
+
+// pastMark begins the records that need not be read to know how the relays were left.
+var pastMark = []byte(`{"past":`)
+
+// Since returns what was written behind the record of that number, in order: the
+// outcomes, and then the decisions of a command that was cut short.
+func (j *Journal) Since(number uint64) (outcomes []Outcome, cut []Decision) {
+	for _, r := range j.unread {
+		if r.Number <= number || bytes.HasPrefix(r.Value, pastMark) {
+			continue
+		}
+		var rec record
+		if json.Unmarshal(r.Value, &rec) != nil {
+			continue
+		}
+		switch {
+		case rec.Decide != nil:
+			cut = append(cut, *rec.Decide)
+		case rec.Done != nil:
+			outcomes = append(outcomes, *rec.Done)
+			cut = slices.DeleteFunc(cut, func(d Decision) bool { return rec.Done.ends(d) })
+		}
+	}
+	return outcomes, cut
+}
+
+// ends tells whether a decision is not under way any more behind this outcome.
+func (o Outcome) ends(d Decision) bool {
+	return o.Start || slices.ContainsFunc(o.Commands, func(c Command) bool { return key(c.Cause) == key(d.Cause) })
+}
+
+// load reads everything, once.
+func (j *Journal) load() {
+	records := j.unread
+	j.unread = nil
+	for _, r := range records {
+		var rec record
+		if json.Unmarshal(r.Value, &rec) == nil { // else it is a later release's
+			j.take(rec)
+		}
+	}
+	slices.SortStableFunc(j.owed, func(a, b Answer) int { return cmp.Compare(a.Number, b.Number) })
+}
+
+// take takes up one record that was written before.
+func (j *Journal) take(r record) {
+	switch {
+	case r.Epoch != "":
+		j.epoch = r.Epoch
+	case r.Decide != nil:
+		j.current = append(j.current, *r.Decide)
+	case r.Done != nil:
+		j.took(*r.Done)
+	case r.Past != nil:
+		j.took(*r.Past)
+	case r.Sent != 0 && r.Sent <= highest:
+		j.answer = max(j.answer, r.Sent)
+		j.forget(r.Sent)
+	}
+}
+
+func (j *Journal) took(o Outcome) {
+	for _, e := range o.Edges {
+		j.edges.Add(e)
+	}
+	for _, a := range o.Answers {
+		if a.Number > highest {
+			continue
+		}
+		j.answer = max(j.answer, a.Number)
+		if a.Number > j.sent {
+			j.owed = append(j.owed, a)
+		}
+	}
+	j.finish(o)
+}
+
+// highest is far from overflowing, however long a device answers.
+const highest = 1 << 62
+
+// Large tells whether the journal has grown so much that Compact is worth its while.
+func (j *Journal) Large() bool { return j.log.Size() > max(compactAt, 2*j.small) }
+
+// Compact rewrites the journal with what still matters. The state must be saved: no
+// state is kept.
+func (j *Journal) Compact() error {
+	j.load()
+	var all []any
+	if j.epoch != "" {
+		all = append(all, record{Epoch: j.epoch})
+	}
+	if j.sent > 0 {
+		all = append(all, record{Sent: j.sent})
+	}
+	all = append(all, record{Past: &Outcome{Edges: j.edges.Last(edges.Most)}})
+	kept := make(map[uint64]bool)
+	for _, p := range j.ids.order {
+		for _, a := range p.Answers {
+			kept[a.Number] = true
+		}
+		all = append(all, record{Past: &Outcome{At: p.at, Commands: []Command{{p.Cause, p.open}}, Answers: p.Answers}})
+	}
+	for _, a := range j.owed {
+		if !kept[a.Number] {
+			all = append(all, record{Past: &Outcome{At: a.At, Answers: []Answer{a}}})
+		}
+	}
+	for _, list := range j.decided {
+		for _, d := range list {
+			all = append(all, record{Decide: &d})
+		}
+	}
+	all = append(all, record{Done: &Outcome{Start: true}})
+	for _, d := range j.current {
+		all = append(all, record{Decide: &d})
+	}
+	if err := j.log.Rewrite(all); err != nil {
+		return err
+	}
+	j.small = j.log.Size()
+	return nil
+}

@@ -51,7 +51,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 		serveCommand(&c.control),
 		deviceCommand(c), c2dCommand(c), methodCommand(c), twinCommand(c), monitorCommand(c), queueCommand(c), feedbackCommand(c),
 		enrollmentCommand(c), certificateCommand(c),
-		faultCommand(c), loginsCommand(c), packetsCommand(c),
+		faultCommand(c), quotaCommand(c), throttleCommand(c), loginsCommand(c), packetsCommand(c),
 	)
 	return root
 }

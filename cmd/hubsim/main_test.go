@@ -337,6 +337,7 @@ func TestServeRefuses(t *testing.T) {
 		"is \"hubsim":    {"device", "list", "--control", "127.0.0.1:1"},
 		"required":       {"c2d", "send"},
 		"without a port": {"serve", "--hub", "localhost:8883"},
+		"--quota":        {"serve", "--quota", "-1"},
 		"--gateway":      {"serve", "--gateway", "localhost:8883"},
 	} {
 		cmd := command(io.Discard, t.Output())

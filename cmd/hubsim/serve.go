@@ -60,6 +60,8 @@ func serveCommand(control *string) *cobra.Command {
 	f.DurationVar(&v.options.Lock, "lock", time.Minute, "how long a delivered message waits for its PUBACK")
 	f.DurationVar(&v.options.TTL, "ttl", time.Hour, "life of a message whose sender sets none")
 	f.DurationVar(&v.options.TokenGrace, "token-grace", 0, "how long a connection outlives its token")
+	f.IntVar(&v.options.Quota.Limit, "quota", 0, "how many `messages` each hub takes a day; 0: no limit")
+	f.IntVar(&v.options.Quota.Meter, "meter", 4096, "`bytes` that count as one message; 512 on the free tier")
 	f.IntVar(&v.options.MaxSubscriptions, "max-subscriptions", 5, "how many subscriptions a connection may have")
 	f.BoolVar(&v.options.DeliverUnsubscribed, "deliver-unsubscribed", false, "deliver also what was sent before a device first subscribed")
 	f.IntVar(&v.options.DPSPolls, "dps-polls", 1, "how many polls are answered \"assigning\"")
@@ -104,6 +106,9 @@ func (v *serving) settle(stderr io.Writer) error {
 	}
 	if v.options.Gateway != "" && !hostName(v.options.Gateway) {
 		return fmt.Errorf("--gateway %q: a host name or an IP address, without a port", v.options.Gateway)
+	}
+	if v.options.Quota.Limit < 0 || v.options.Quota.Meter < 1 {
+		return fmt.Errorf("--quota %d --meter %d: no limit is 0, and a message has a byte", v.options.Quota.Limit, v.options.Quota.Meter)
 	}
 	if v.options.DPSPolls == 0 {
 		v.options.DPSPolls = -1

@@ -175,6 +175,9 @@ func (a *attempt) admit(user username, will *Record) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.quota.Connect == OverRefuse && !s.affords(d.hub, 0) {
+		return nil, ErrOverQuota
+	}
 	a.login.Auth = by
 	return s.begin(d, a, will), nil
 }

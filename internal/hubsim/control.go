@@ -56,9 +56,15 @@ func (s *Sim) Control() http.Handler {
 		"POST /v1/faults":   s.controlInject,
 		"DELETE /v1/faults": s.controlClearFaults,
 
-		"GET /v1/feedback": s.controlFeedback,
-		"GET /v1/logins":   s.controlLogins,
-		"GET /v1/packets":  s.controlPackets,
+		"GET /v1/feedback":     s.controlFeedback,
+		"GET /v1/quota":        s.controlQuota,
+		"PUT /v1/quota":        s.controlSetQuota,
+		"POST /v1/quota/spend": s.controlSpend,
+		"GET /v1/throttle":     s.controlThrottle,
+		"PUT /v1/throttle":     s.controlSetThrottle,
+
+		"GET /v1/logins":  s.controlLogins,
+		"GET /v1/packets": s.controlPackets,
 	} {
 		mux.Handle(pattern, h)
 	}
@@ -100,7 +106,7 @@ func statusOf(err error) int {
 		return http.StatusNotFound
 	case errors.Is(err, ErrDeviceExists), errors.Is(err, ErrEnrollmentExists), errors.Is(err, ErrCertificateExists):
 		return http.StatusConflict
-	case errors.Is(err, ErrQueueFull), errors.Is(err, ErrTooManyCalls):
+	case errors.Is(err, ErrOverQuota), errors.Is(err, ErrQueueFull), errors.Is(err, ErrTooManyCalls):
 		return http.StatusForbidden
 	case errors.Is(err, ErrBadAnswer):
 		return http.StatusBadGateway

@@ -149,6 +149,9 @@ func FuzzControl(f *testing.F) {
 	f.Add("POST", "/v1/certificates", `{"name":"x","certificate":"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"}`)
 	f.Add("POST", "/v1/enrollments", `{"id":"x","certificates":["-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"]}`)
 	f.Add("POST", "/v1/devices/rpi-0001/keys/primary", ``)
+	f.Add("PUT", "/v1/quota", `{"limit":8000,"meter":512}`)
+	f.Add("PUT", "/v1/throttle", `{"rate":0.5}`)
+	f.Add("POST", "/v1/quota/spend", `{"messages":1}`)
 	f.Add("GET", "/v1/events", ``)
 	f.Add("DELETE", "/v1/faults", ``)
 	f.Fuzz(func(t *testing.T, method, path, body string) {

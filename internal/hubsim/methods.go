@@ -147,6 +147,8 @@ func (s *Sim) place(deviceID string, c Call) (*session, *call, error) {
 		return nil, nil, ErrNotOnline
 	case len(d.session.calls) >= maxInFlight:
 		return nil, nil, ErrTooManyCalls
+	case !s.charge(d.hub, len(c.Payload)):
+		return nil, nil, ErrOverQuota
 	}
 	s.lastCall++
 	ss, p := d.session, &call{rid: strconv.FormatUint(s.lastCall, 16), answer: make(chan Answer, 1), ended: make(chan struct{})}
@@ -171,7 +173,7 @@ func (ss *session) answer(topic string, body []byte) error {
 	}
 	ss.sim.mu.Lock()
 	defer ss.sim.mu.Unlock()
-	if p := ss.calls[rid]; p != nil {
+	if p := ss.calls[rid]; p != nil && ss.sim.charge(ss.hub, len(body)) {
 		delete(ss.calls, rid)
 		p.answer <- Answer{int(code), body}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
@@ -20,52 +21,71 @@ func (ss *session) publish(p *packets.PublishPacket) error {
 	if p.Qos == 1 && p.MessageID == 0 {
 		return errors.New("PUBLISH with packet id 0")
 	}
-	if err := ss.take(p); err != nil {
+	late, err := ss.take(p)
+	switch {
+	case errors.Is(err, ErrOverQuota) && ss.sim.Quota().Publish == OverDrop:
+		return nil
+	case err != nil:
 		return err
-	}
-	if p.Qos == 1 {
-		ss.acknowledge(p.MessageID)
+	case p.Qos == 1:
+		ss.acknowledge(p.MessageID, late)
 	}
 	return nil
 }
 
-// take does what a publish is for, by its topic.
-func (ss *session) take(p *packets.PublishPacket) error {
+// take does what a publish is for, by its topic, and says how late it is to be
+// acknowledged.
+func (ss *session) take(p *packets.PublishPacket) (time.Duration, error) {
 	switch {
 	case strings.HasPrefix(p.TopicName, answerPrefix):
-		return ss.answer(p.TopicName, p.Payload)
+		return 0, ss.answer(p.TopicName, p.Payload)
 	case strings.HasPrefix(p.TopicName, twinGetPrefix):
-		return ss.twinRead(p.TopicName)
+		return 0, ss.twinRead(p.TopicName)
 	case strings.HasPrefix(p.TopicName, reportPrefix):
-		return ss.twinReport(p.TopicName, p.Payload)
+		return 0, ss.twinReport(p.TopicName, p.Payload)
 	}
 	return ss.event(p)
 }
 
 // event stores a D2C message.
-func (ss *session) event(p *packets.PublishPacket) error {
+func (ss *session) event(p *packets.PublishPacket) (time.Duration, error) {
 	r, err := readD2C(ss.dev.id, p.TopicName, p.Payload, p.Retain)
 	if err != nil {
-		return err
+		return 0, err
+	}
+	late, err := ss.afford(r)
+	if err != nil {
+		return 0, err
 	}
 	if err := ss.store(r); err != nil {
-		return fmt.Errorf("event not kept: %w", err)
+		return 0, fmt.Errorf("event not kept: %w", err)
 	}
 	ss.sim.mu.Lock()
 	defer ss.sim.mu.Unlock()
 	ss.sim.notify()
-	return nil
+	return late, nil
 }
 
-// acknowledge sends a PUBACK, or with a fault late or not at all (H26).
-func (ss *session) acknowledge(id uint16) {
+// afford applies the throttle and the quota (H50, H51).
+func (ss *session) afford(r Record) (time.Duration, error) {
+	ss.sim.mu.Lock()
+	defer ss.sim.mu.Unlock()
+	late, err := ss.sim.shape(ss.hub)
+	if err == nil && !ss.sim.charge(ss.hub, r.size()) {
+		err = ErrOverQuota
+	}
+	return late, err
+}
+
+// acknowledge sends a PUBACK, or with a fault later still or not at all (H26).
+func (ss *session) acknowledge(id uint16, late time.Duration) {
 	if _, ok := ss.sim.faults.take(DropPuback, ss.dev.id); ok {
 		return
 	}
 	f, _ := ss.sim.faults.take(DelayPuback, ss.dev.id)
 	ack := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
 	ack.MessageID = id
-	ss.put(laneAcks, ack, f.Delay)
+	ss.put(laneAcks, ack, late+f.Delay)
 }
 
 func (ss *session) store(r Record) error {

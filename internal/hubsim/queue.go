@@ -69,6 +69,9 @@ func (s *Sim) Send(deviceID string, m C2D) (uint64, error) {
 		if len(d.queue) >= maxQueue {
 			return ErrQueueFull
 		}
+		if !s.charge(d.hub, m.size()) {
+			return ErrOverQuota
+		}
 		d.lastSeq++
 		seq = d.lastSeq
 		fresh := &message{C2D: m, seq: seq, enqueued: now, expires: now.Add(s.ttl(m))}
@@ -87,16 +90,23 @@ func (s *Sim) ttl(m C2D) time.Duration {
 	return s.opts.TTL
 }
 
-func (m C2D) check(deviceID string) error {
-	size := len(m.Body) + len(m.MessageID) + len(m.CorrelationID) + len(m.UserID) + len(m.ContentType) + len(m.ContentEncoding)
+// size counts as Record.size does.
+func (m C2D) size() int {
+	n := len(m.Body) + len(m.MessageID) + len(m.CorrelationID) + len(m.UserID) + len(m.ContentType) + len(m.ContentEncoding)
 	for _, p := range m.Properties {
-		size += len(p.Name) + len(p.Value)
+		n += len(p.Name) + len(p.Value)
+	}
+	return n
+}
+
+func (m C2D) check(deviceID string) error {
+	for _, p := range m.Properties {
 		if p.Name == "" || strings.HasPrefix(p.Name, "$.") || p.Null && p.Value != "" {
 			return fmt.Errorf("%w: property %q", ErrInvalid, p.Name)
 		}
 	}
 	switch {
-	case size > maxC2D || len(m.topic(deviceID))+len("&%24.exp=")+3*len(expiryFormat) > 65535:
+	case m.size() > maxC2D || len(m.topic(deviceID))+len("&%24.exp=")+3*len(expiryFormat) > 65535:
 		return ErrTooLarge
 	case m.TTL < 0 || m.TTL > maxTTL:
 		return fmt.Errorf("%w: a message lives at most %v", ErrInvalid, maxTTL)

@@ -71,8 +71,10 @@ func (s *Sim) begin(d *device, a *attempt, will *Record) *session {
 	a.login.Code, a.login.Present = packets.Accepted, d.sub.On
 	ss.login = s.logins.add(func(n uint64) Login { a.login.Seq = n; return a.login }).Seq
 	d.session = ss
+	about := []any{"device", d.id, "conn", ss.link.id, "clean", ss.clean, "auth", a.login.Auth}
 	if d.auth.method == SharedKey {
 		left := a.login.Expiry.Sub(s.opts.Now()) + s.opts.TokenGrace
+		about = append(about, "token_left", left.Round(time.Second))
 		ss.expiry = time.AfterFunc(left, func() { s.endLocked(ss, errExpired) })
 	}
 
@@ -80,7 +82,8 @@ func (s *Sim) begin(d *device, a *attempt, will *Record) *session {
 	ack.SessionPresent = d.sub.On
 	f, _ := s.faults.take(DelayConnack, d.id)
 	ss.put(laneRest, ack, f.Delay)
-	s.log.Info("login", "device", d.id, "conn", ss.link.id, "clean", ss.clean, "auth", a.login.Auth, "token_until", a.login.Expiry)
+	s.log.Info("login", about...)
+	s.overQuota(ss)
 	s.deliver(d)
 	s.notify()
 	return ss
@@ -219,7 +222,7 @@ func (s *Sim) end(ss *session, why error) {
 		ss.dev.sub.On = false
 	}
 	ss.dev.session = nil
-	if ss.will != nil && !errors.Is(why, errDisconnect) && !errors.Is(why, errClosing) {
+	if ss.will != nil && !errors.Is(why, errDisconnect) && !errors.Is(why, errClosing) && s.charge(ss.hub, ss.will.size()) {
 		if err := ss.store(*ss.will); err != nil {
 			s.log.Error("will not kept", "device", ss.dev.id, "err", err)
 		}

@@ -54,10 +54,14 @@ type Options struct {
 	// registration as failed with 400207. Default: none.
 	Allocate func(Allocation) (Reassignment, error)
 
+	Quota    Quota    // default: messages are counted, and none refused
+	Throttle Throttle // default: none
+
 	Log *slog.Logger // default: nothing is logged
 }
 
 func (o Options) withDefaults() Options {
+	o.Quota = o.Quota.withDefaults()
 	setDefault(&o.Lock, 60*time.Second)
 	setDefault(&o.TTL, time.Hour)
 	setDefault(&o.MaxSubscriptions, 5)
@@ -110,6 +114,11 @@ type Sim struct {
 
 	lastCall uint64 // number of the last direct method, over all devices
 
+	quota    Quota
+	tallies  map[string]*tally // of the day, by hub
+	throttle Throttle
+	shaped   map[string]time.Time // the next turn of each hub
+
 	snapshots uint64 // how many were made for the store
 
 	certificates map[string]*x509.Certificate // CAs of devices
@@ -136,6 +145,11 @@ func New(o Options) *Sim {
 		logins:   newRing[Login](o.Keep),
 		feedback: newRing[Feedback](o.Keep),
 		links:    map[*link]struct{}{},
+
+		quota:    o.Quota,
+		tallies:  map[string]*tally{},
+		throttle: o.Throttle,
+		shaped:   map[string]time.Time{},
 
 		certificates: map[string]*x509.Certificate{},
 

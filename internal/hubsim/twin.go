@@ -101,7 +101,7 @@ func (s *Sim) UpdateTwin(deviceID string, patch []byte) (uint64, error) {
 		if d == nil {
 			return ErrUnknownDevice
 		}
-		if err := d.twin.desired.apply(p); err != nil {
+		if err := s.applyCharged(&d.twin.desired, p, d.hub, len(patch)); err != nil {
 			return err
 		}
 		version = d.twin.desired.version
@@ -121,7 +121,24 @@ func (s *Sim) tellDesired(d *device, patch object) {
 		return
 	}
 	version := d.twin.desired.version
+	body := encodeObject(patch, version)
+	if !s.charge(d.hub, len(body)) {
+		return
+	}
 	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-	p.TopicName, p.Payload = fmt.Sprintf("%s?$version=%d", desiredPrefix, version), encodeObject(patch, version)
+	p.TopicName, p.Payload = fmt.Sprintf("%s?$version=%d", desiredPrefix, version), body
 	d.session.send(p)
+}
+
+// applyCharged applies a patch that the hub affords, and counts it if it was
+// good. The caller holds s.mu.
+func (s *Sim) applyCharged(h *half, patch object, hub string, size int) error {
+	if !s.affords(hub, size) {
+		return ErrOverQuota
+	}
+	err := h.apply(patch)
+	if err == nil {
+		s.charge(hub, size)
+	}
+	return err
 }

@@ -29,6 +29,10 @@ func (ss *session) twinRead(topic string) error {
 	if err != nil {
 		return err
 	}
+	if !ss.sim.charge(ss.hub, len(body)) {
+		ss.twinRefuse(403, 403002, rid, ErrOverQuota.Error())
+		return nil
+	}
 	ss.twinAnswer(200, "$rid="+rid, body)
 	return nil
 }
@@ -50,7 +54,7 @@ func (ss *session) twinReport(topic string, body []byte) error {
 	if err == nil {
 		err = ss.sim.change(func() error {
 			h := &ss.dev.twin.reported
-			err := h.apply(patch)
+			err := ss.sim.applyCharged(h, patch, ss.hub, len(body))
 			version = h.version
 			return err
 		})
@@ -60,6 +64,8 @@ func (ss *session) twinReport(topic string, body []byte) error {
 	switch {
 	case errors.Is(err, ErrInvalid):
 		ss.twinRefuse(400, codeBadTwin, rid, err.Error())
+	case errors.Is(err, ErrOverQuota):
+		ss.twinRefuse(403, 403002, rid, err.Error())
 	case err != nil:
 		return err
 	default:

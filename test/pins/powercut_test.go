@@ -16,7 +16,7 @@ import (
 func TestPowerCut(t *testing.T) {
 	delays := []int{5} // ms after the edge
 	if pins.Full() {
-		delays = []int{0, 5, 20, 100, 500, 3000}
+		delays = []int{0, 20, 500, 3000}
 	}
 	row := pins.Row{Scenario: fmt.Sprintf("power cut after an edge (%v ms), boot", delays), Driver: "gpiochip", Board: "Pi 4", Keeps: true}
 	fresh := 0
@@ -40,7 +40,7 @@ func cut(t *testing.T, ms int) uml.Result {
 	t.Helper()
 	const words = "relays='GPIO17=1 GPIO27=1 GPIO22=0 GPIO23=0'\n"
 	o := uml.Options{Disk: filepath.Join(t.TempDir(), "disk")}
-	o.Cmd = words + fmt.Sprintf(`start; sync; send power0 on & gpio wait GPIO17 1; sleep %.3f; /run/busybox halt -f -n`, float64(ms)/1000)
+	o.Cmd = words + fmt.Sprintf(`start; sync; send power0 on & gpio wait GPIO17 1 60 || exit 1; sleep %.3f; /run/busybox halt -f -n`, float64(ms)/1000)
 	uml.Need(t, true) // the disk
 	p, err := programs()
 	if err != nil {

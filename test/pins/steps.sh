@@ -4,6 +4,7 @@ config=/etc/tasmota-azd/config.yaml
 state=/var/lib/tasmota-azd
 log=/run/tasmota-azd.log
 boot=$(cat /proc/sys/kernel/random/boot_id)
+line=''
 touch $log
 systemd='' # or 1
 [ "$(cat /proc/1/comm)" != systemd ] || systemd=1
@@ -46,16 +47,27 @@ wanted() {
 	done
 }
 
+# wires: where the levels of the relays' lines are to be read, and $E; "NUMBER FILE" each.
+wires() {
+	for r in $relays $E=1; do
+		while read -r name _ _ number dir; do
+			[ "$name" != "${r%=*}" ] || echo "$number $dir/value"
+		done </run/gpio-lines
+	done
+}
+
 # are STATE...: the relays are so.
 are() {
+	wires >/run/wires
 	for r in $relays; do
-		level=$(gpio get "${r%=*}")
+		read -r _ file
+		read -r level <"$file"
 		case $1 in
 		on) [ "$level" = "${r#*=}" ] || return 1 ;;
 		off) [ "$level" != "${r#*=}" ] || return 1 ;;
 		esac
 		shift
-	done
+	done </run/wires
 }
 
 # start: without systemd; returns when the relays stand, or fails with the daemon.
@@ -67,6 +79,15 @@ start() {
 		kill -0 $pid 2>/dev/null || return 1
 		sleep 0.02
 	done
+}
+
+# swift: start without a look at the log each moment: many of them take long enough.
+swift() {
+	[ -e /run/fifo ] || { mkfifo /run/fifo && exec 3<>/run/fifo; }
+	tasmota-azd 2>/run/fifo &
+	pid=$!
+	until case $line in *'relays stand'*) ;; *) false ;; esac; do read -r line <&3; done
+	line=''
 }
 
 # stop [SIGNAL]: and wait for the end.
@@ -94,7 +115,7 @@ installed() {
 
 # became TEXT [TIMES]: until the log has it so often.
 became() {
-	until [ "$(journal | grep -c "$1")" -ge "${2:-1}" ]; do sleep 0.05; done
+	until [ "$(journal | grep -c "$1")" -ge "${2:-1}" ]; do sleep 0.2; done
 }
 
 # renew: another file of the same program is in the place of the program.
@@ -104,8 +125,8 @@ renew() { cp /usr/bin/tasmota-azd /usr/bin/new && mv /usr/bin/new /usr/bin/tasmo
 again() {
 	was=$(systemctl show -P NRestarts tasmota-azd)
 	"$@"
-	until [ "$(systemctl show -P NRestarts tasmota-azd)" -gt "$was" ]; do sleep 0.05; done
-	until systemctl -q is-active tasmota-azd; do sleep 0.05; done
+	until [ "$(systemctl show -P NRestarts tasmota-azd)" -gt "$was" ]; do sleep 0.1; done
+	until systemctl -q is-active tasmota-azd; do sleep 0.1; done
 }
 
 # crash: the daemon is killed.
@@ -128,7 +149,7 @@ if [ "$systemd" ]; then
 	down() { systemctl stop tasmota-azd; }
 	fails() { ! systemctl start tasmota-azd && became "$1"; }
 	refused() { systemctl restart tasmota-azd || true; became "$1"; }
-	recovers() { until systemctl -q is-active tasmota-azd; do sleep 0.05; done; }
+	recovers() { until systemctl -q is-active tasmota-azd; do sleep 0.1; done; }
 else
 	up() { start; }
 	restart() { stop USR2 && start; }
@@ -164,11 +185,11 @@ scene() {
 	fi
 	rm -rf $state/* $state/.*.tmp
 	cp "/usr/local/lib/$1.yaml" $config
-	for r in $relays $E=1; do
-		number=$(sed -n "s/^${r%=*} [^ ]* [^ ]* \([0-9]*\) .*/\1/p" /run/gpio-lines)
+	wires >/run/wires
+	while read -r number _; do
 		echo "$number" >/sys/class/gpio/export
 		echo in >"/sys/class/gpio/gpio$number/direction"
 		echo "$number" >/sys/class/gpio/unexport
-	done
+	done </run/wires
 	want -="$1"
 }

@@ -126,7 +126,7 @@ host=$tmp/host
 mkdir -p "$host"
 cp "$here/init" "$here/run-cmd" "$here/gpio" "$host"
 cat >"$host/env" <<END
-DEBIAN=$debian SYSTEMD=$systemd TRACE=$trace NET=${net:+192.0.2.2/24}
+DEBIAN=$debian SYSTEMD=$systemd TRACE=${trace:+1} NET=${net:+192.0.2.2/24}
 END
 add() { # FILE GUEST
 	[ -e "$1" ] || die "no such file: $1"

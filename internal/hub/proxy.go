@@ -80,8 +80,9 @@ func tunnel(ctx context.Context, conn net.Conn, proxy *url.URL, address string) 
 		return silentProxy(ctx, proxy, err)
 	}
 	switch {
-	case resp.StatusCode == http.StatusProxyAuthRequired:
-		return proxyError(fmt.Sprintf("the proxy %s wants a name and a password (HTTP 407): write them as http://NAME:PASSWORD@%[1]s in HTTPS_PROXY", proxy.Host), nil)
+	case resp.StatusCode == http.StatusProxyAuthRequired, resp.StatusCode == http.StatusUnauthorized: // tinyproxy says 401 to a wrong one
+		return proxyError(fmt.Sprintf("the proxy %s wants another name and password (HTTP %d): write them as http://NAME:PASSWORD@%[1]s in HTTPS_PROXY",
+			proxy.Host, resp.StatusCode), nil)
 	case resp.StatusCode/100 != 2:
 		return proxyError(fmt.Sprintf("the proxy %s does not connect to %s (HTTP %d): does it allow that?", proxy.Host, address, resp.StatusCode), nil)
 	}

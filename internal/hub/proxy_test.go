@@ -110,7 +110,8 @@ func TestProxyFails(t *testing.T) {
 		return fmt.Sprint("http://pump:secret@localhost:", listen(t, (&proxy{status: status}).serve))
 	}
 	for _, tt := range []struct{ name, address, words string }{
-		{"wants a password", answers(407), "wants a name and a password (HTTP 407): write them as http://NAME:PASSWORD@localhost:"},
+		{"wants a password", answers(407), "wants another name and password (HTTP 407): write them as http://NAME:PASSWORD@localhost:"},
+		{"refuses the password", answers(401), "wants another name and password (HTTP 401): write"},
 		{"forbids", answers(403), "does not connect to localhost:443 (HTTP 403)"},
 		{"answers nonsense", fmt.Sprint("http://localhost:", listen(t, (&proxy{raw: "SSH-2.0-x\r\n\r\n"}).serve)), "does not do its work: malformed HTTP"},
 		{"closes", fmt.Sprint("http://localhost:", listen(t, (&proxy{closes: true}).serve)), "it closed the connection"},

@@ -21,6 +21,10 @@ var daemon, standIn string
 func TestMain(m *testing.M) { os.Exit(build(m)) }
 
 func build(m *testing.M) int {
+	if programs := os.Getenv(envPrograms); programs != "" {
+		daemon, standIn, _ = strings.Cut(programs, ":")
+		return m.Run()
+	}
 	dir, err := os.MkdirTemp("", "e2e")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -43,6 +47,7 @@ type bench struct {
 	dir   string
 	cloud *lab.Cloud
 	time  *lab.TimeServer
+	env   []string    // more of it for the daemon
 	d     *lab.Daemon // the daemon that was started last
 }
 
@@ -130,7 +135,7 @@ func (b *bench) pins() string { return filepath.Join(b.dir, "pins") }
 // start runs the daemon; it is stopped at the end of the test if it still runs.
 func (b *bench) start(config string, args ...string) *lab.Daemon {
 	b.t.Helper()
-	d, err := lab.Start(daemon, config, b.t.Output(), nil, args...)
+	d, err := lab.Start(daemon, config, b.t.Output(), b.env, args...)
 	if err != nil {
 		b.t.Fatal(err)
 	}

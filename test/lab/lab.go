@@ -6,6 +6,7 @@ package lab
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -28,6 +29,9 @@ type Cloud struct {
 	dps  *http.Server
 	stop context.CancelFunc
 	done chan error
+
+	stopWeb context.CancelFunc
+	webDone chan error
 }
 
 // NewCloud starts a cloud that keeps its CA's certificate in dir.
@@ -66,6 +70,22 @@ func (c *Cloud) Listen() error {
 	return nil
 }
 
+// ListenWeb opens a port for MQTT over WebSocket, a free one for 0, and returns it.
+func (c *Cloud) ListenWeb(port int) (int, error) {
+	config, err := c.TLSConfig(c.ca)
+	if err != nil {
+		return 0, err
+	}
+	ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	c.stopWeb, c.webDone = cancel, make(chan error, 1)
+	go func() { c.webDone <- c.ServeWebSocket(ctx, ln, config) }()
+	return ln.Addr().(*net.TCPAddr).Port, nil
+}
+
 // Deafen closes the hub's port; connections that stand live on.
 func (c *Cloud) Deafen() error {
 	c.stop()
@@ -91,6 +111,10 @@ func (c *Cloud) listenDPS() error {
 func (c *Cloud) Close() error {
 	err := c.dps.Close()
 	c.stop()
+	if c.stopWeb != nil {
+		c.stopWeb()
+		err = errors.Join(err, <-c.webDone)
+	}
 	c.Sim.Close()
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"tasmota-azd/internal/device"
+	"tasmota-azd/internal/journal"
 	"tasmota-azd/internal/store"
 )
 
@@ -34,4 +35,18 @@ func peek(t *testing.T, dir string) device.State {
 	}
 	defer j.Close()
 	return state
+}
+
+// opened opens what the last run left in dir, until the test ends.
+func opened(t testing.TB, dir string) (*store.Store, device.State, *journal.Journal) {
+	t.Helper()
+	s, err := store.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, j, err := device.Load(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, state, j
 }

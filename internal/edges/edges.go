@@ -33,7 +33,7 @@ type Edge struct {
 
 // A Ring holds the last edges. Its methods are for one goroutine at a time.
 type Ring struct {
-	edges []Edge // oldest first, at most Most
+	edges []Edge // oldest first, and more than Most before the oldest are dropped together
 	last  uint64 // number of the newest, 0 for none
 }
 
@@ -56,15 +56,15 @@ func (r *Ring) Add(e Edge) Edge {
 		e.Time = time.Time{}
 	}
 	e.Name, e.Pin, e.Cause.ID = cut(e.Name), cut(e.Pin), cut(e.Cause.ID)
-	if len(r.edges) == Most {
-		r.edges = slices.Delete(r.edges, 0, 1)
+	if len(r.edges) == 2*Most {
+		r.edges = slices.Delete(r.edges, 0, Most)
 	}
 	r.edges = append(r.edges, e)
 	return e
 }
 
-// Last returns the last n edges, oldest first.
-func (r *Ring) Last(n int) []Edge { return slices.Clone(r.edges[max(len(r.edges)-n, 0):]) }
+// Last returns the last n edges, oldest first, Most at the most.
+func (r *Ring) Last(n int) []Edge { return slices.Clone(r.edges[max(len(r.edges)-min(n, Most), 0):]) }
 
 // cut shortens a text from outside to what a record can bear, in whole
 // characters, and replaces what JSON cannot hold.

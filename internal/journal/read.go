@@ -42,6 +42,9 @@ func (o Outcome) ends(d Decision) bool {
 // load reads everything, once.
 func (j *Journal) load() {
 	records := j.unread
+	if records == nil {
+		return
+	}
 	j.unread = nil
 	for _, r := range records {
 		var rec record

@@ -31,7 +31,7 @@ import (
 const File = "journal"
 
 // compactAt is the size from which on a journal is worth rewriting, in bytes.
-const compactAt = 512 << 10
+const compactAt = 1 << 20
 
 // A Decision is what a command is about to make of one relay.
 type Decision struct {

@@ -251,7 +251,7 @@ func TestBounded(t *testing.T) {
 		}
 	}
 	info, err := os.Stat(filepath.Join(dir, journal.File))
-	if err != nil || info.Size() > 3<<20 || compacted == 0 || compacted > 40 {
+	if err != nil || info.Size() > 4<<20 || compacted == 0 || compacted > 20 {
 		t.Errorf("%v bytes, compacted %d times, %v", info.Size(), compacted, err)
 	}
 	j, _ = killed(t, dir)

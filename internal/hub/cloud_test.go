@@ -54,8 +54,6 @@ type cloud struct {
 	when []time.Duration         // of each attempt to connect, since the start
 	zero time.Time
 	mu   sync.Mutex
-
-	serving sync.WaitGroup // the connection of the moment
 }
 
 func (c *cloud) Dial(context.Context, string, int) (net.Conn, error) {
@@ -65,11 +63,8 @@ func (c *cloud) Dial(context.Context, string, int) (net.Conn, error) {
 	if c.down.Load() {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	}
-	// A pipe is faster than the hub: DISCONNECT has left, and the next CONNECT
-	// would overtake it.
-	c.serving.Wait()
 	here, there := net.Pipe()
-	c.serving.Go(func() { c.ServeConn(there) })
+	go c.ServeConn(there)
 	if c.wrap != nil {
 		here = c.wrap(here)
 	}

@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,9 @@ var errPacketSize = errors.New("the other side sent a packet that is larger than
 // at once; paho reports it only when all its goroutines have come to rest.
 type conn struct {
 	net.Conn
+	heard  chan struct{} // closed when first is there
+	first  []byte        // what the hub sent first
+	end    error         // or how the connection ended before
 	lost   func(error)
 	pong   chan struct{} // holds one token when a ping has been answered
 	within time.Duration // how long one packet may take to leave
@@ -33,10 +37,45 @@ type conn struct {
 	writer chan struct{} // full while a packet is being written: a WebSocket bears no two
 	closed atomic.Bool   // by this side
 	polite atomic.Bool   // say goodbye when closing
+	leaves atomic.Bool   // closing waits until the hub closes
+	over   atomic.Bool   // nothing more will come
+}
+
+// newConn watches raw from now on: also before it is used, it is known when it ends.
+func newConn(raw net.Conn, keepAlive time.Duration) *conn {
+	c := &conn{
+		Conn: raw, heard: make(chan struct{}),
+		pong: make(chan struct{}, 1), writer: make(chan struct{}, 1), within: min(writeWithin, pongWithin(keepAlive)),
+	}
+	go func() {
+		p := make([]byte, 512)
+		n, err := raw.Read(p)
+		c.first, c.end = p[:n], err
+		close(c.heard)
+	}()
+	return c
+}
+
+// read returns what was heard first, and from then on what comes.
+func (c *conn) read(p []byte) (n int, err error) {
+	<-c.heard
+	switch {
+	case len(c.first) > 0:
+		n = copy(p, c.first)
+		c.first = c.first[n:]
+		return n, nil
+	case c.end != nil:
+		return 0, c.end
+	}
+	c.first = nil
+	return c.Conn.Read(p)
 }
 
 func (c *conn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+	n, err := c.read(p)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.over.Store(true)
+	}
 	if tooLarge := c.frames.check(p[:n]); tooLarge != nil {
 		return 0, c.report(tooLarge) // with n > 0 a reader would overlook it
 	}
@@ -87,9 +126,17 @@ func (c *conn) report(err error) error {
 }
 
 // Close closes the connection. TLS and WebSocket say goodbye only if it is to be
-// polite: on a dead link that takes five seconds.
+// polite: on a dead link that takes five seconds. One that leaves only says that
+// nothing follows, and lets paho read on until the hub closes, as MQTT tells it to after
+// a DISCONNECT (section 3.14.4), or until time is up.
 func (c *conn) Close() error {
 	c.closed.Store(true)
+	if c.leaves.Load() {
+		if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+			half.CloseWrite()
+		}
+		return c.Conn.SetReadDeadline(time.Now().Add(leaveWithin))
+	}
 	if t, ok := c.Conn.(netConner); ok && !c.polite.Load() {
 		return t.NetConn().Close()
 	}

@@ -52,25 +52,20 @@ type link struct {
 	connected bool
 }
 
-// connect opens a link and returns when the hub has accepted the subscription.
-// Messages may arrive before that: the hub sends right after CONNACK what came
+// login logs in on a link until a time, and returns when the hub has accepted the
+// subscriptions: SDKs that report a session before lose calls of methods (contract,
+// section 5). Messages may arrive earlier: the hub sends right after CONNACK what came
 // for the device meanwhile (contract, section 1.6). They wait in the inbox.
-func (c *Client) connect(ctx context.Context, id Identity) (*link, error) {
-	within, cancel := context.WithTimeoutCause(ctx, connectWithin, errTimeout)
+func (c *Client) login(ctx context.Context, l *link, until time.Time) error {
+	within, cancel := context.WithDeadlineCause(ctx, until, errTimeout)
 	defer cancel()
-	raw, way, err := c.dial(within, id)
-	if err != nil {
-		return nil, c.dialError(id, way, err)
-	}
-	id.Way = way
-	l := c.newLink(context.WithoutCancel(ctx), id, raw)
 	if err := l.login(within); err != nil {
-		l.close(false)
-		return nil, err
+		l.close(l.connected && ctx.Err() != nil)
+		return err
 	}
 	l.pumps.Go(func() { (&pump{link: l, out: c.out, pulse: newPulse(c.opts.KeepAlive)}).run() })
 	l.pumps.Go(l.twin.run)
-	return l, nil
+	return nil
 }
 
 func (c *Client) dialError(id Identity, way Way, err error) error {
@@ -80,11 +75,13 @@ func (c *Client) dialError(id Identity, way Way, err error) error {
 	return networkError(id.target(), c.port(way), err)
 }
 
-func (c *Client) newLink(ctx context.Context, id Identity, raw net.Conn) *link {
+// newLink makes a link of a connection, with a token that is signed at this moment.
+func (c *Client) newLink(ctx context.Context, on *reached) *link {
 	l := &link{
-		id:      id,
-		user:    username(id.Host, id.DeviceID, c.opts.ClientType),
-		prefix:  inboundPrefix(id.DeviceID),
+		id:      on.id,
+		user:    username(on.id.Host, on.id.DeviceID, c.opts.ClientType),
+		prefix:  inboundPrefix(on.id.DeviceID),
+		conn:    on.conn,
 		in:      newInbox(),
 		express: newExpress(),
 		calls:   newCalls(),
@@ -92,11 +89,8 @@ func (c *Client) newLink(ctx context.Context, id Identity, raw net.Conn) *link {
 		drained: make(chan struct{}),
 	}
 	l.part = sync.OnceFunc(func() { close(l.parting) })
-	l.ctx, l.lose = context.WithCancelCause(ctx)
-	l.conn = &conn{
-		Conn: raw, lost: func(err error) { l.lose(lostError(err)) },
-		pong: make(chan struct{}, 1), writer: make(chan struct{}, 1), within: min(writeWithin, pongWithin(c.opts.KeepAlive)),
-	}
+	l.ctx, l.lose = context.WithCancelCause(context.WithoutCancel(ctx))
+	l.conn.lost = func(err error) { l.lose(lostError(err)) }
 	l.twin = newTwinLink(c, l)
 	l.client = mqtt.NewClient(c.mqttOptions(l))
 	return l
@@ -164,9 +158,9 @@ func (c *Client) arrived(l *link, m mqtt.Message) {
 // login sends CONNECT and SUBSCRIBE and waits for the answers.
 func (l *link) login(ctx context.Context) error {
 	giveUp := context.AfterFunc(ctx, func() { l.conn.Close() })
-	defer giveUp()
 	t := l.client.Connect().(*mqtt.ConnectToken)
 	t.Wait() // closing the connection ends it
+	giveUp()
 	switch code := t.ReturnCode(); {
 	case t.Error() == nil:
 		l.connected = true
@@ -228,6 +222,21 @@ func (l *link) close(polite bool) {
 	if l.connected { // else paho has nothing running, and would wait for nothing
 		l.client.Disconnect(uint(quietWithin.Milliseconds()))
 	}
+}
+
+// leave ends the link so that another may follow at once, and reports whether the hub
+// has ended it as well. Only then it has read the DISCONNECT for certain. A CONNECT
+// that overtakes it, as nothing keeps two connections in order, would be a second
+// client to the hub, which closes the older link and publishes its will (contract,
+// section 1.8). So there is one round trip between two sessions, and no less.
+func (l *link) leave() bool {
+	l.lose(lostError(errStopped))
+	l.conn.leaves.Store(true)
+	l.client.Disconnect(uint(leaveWithin.Milliseconds()))
+	left := l.conn.over.Load()
+	l.conn.leaves.Store(false)
+	l.close(false)
+	return left
 }
 
 // noStore is paho's memory of what was sent. It remembers nothing: the outbox

@@ -63,9 +63,11 @@ func (c *Client) Answer(m Method, status int, body []byte) {
 // that wait for the pump.
 type calls struct {
 	answered chan struct{} // holds one token when there may be an answer to send
+	free     chan struct{} // holds one token when no caller waits any more
 
 	mu       sync.Mutex
 	open     int
+	since    time.Time // when the first of them began
 	answers  []answer
 	stopping bool // the device takes no more
 }
@@ -82,13 +84,15 @@ type answer struct {
 	body  []byte
 }
 
-func newCalls() *calls { return &calls{answered: make(chan struct{}, 1)} }
+func newCalls() *calls { return &calls{answered: make(chan struct{}, 1), free: make(chan struct{}, 1)} }
 
 // begin notes a call. If nobody can deal with it, refused says why.
 func (cs *calls) begin(rid string) (c *call, refused error) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	cs.open++
+	if cs.open++; cs.open == 1 {
+		cs.since = time.Now()
+	}
 	switch {
 	case cs.stopping:
 		refused = errStopped
@@ -122,17 +126,24 @@ func (c *call) answer(status int, body []byte) {
 	c.in.open--
 	c.in.answers = append(c.in.answers, answer{answerTopic(status, c.rid), body})
 	nudge(c.in.answered)
+	if c.in.open == 0 {
+		nudge(c.in.free)
+	}
 }
 
 func answerTopic(status int, rid string) string {
 	return answerPrefix + strconv.Itoa(status) + "/?$rid=" + rid
 }
 
-// busy reports whether the caller of a method still waits for the device.
-func (cs *calls) busy() bool {
+// patience is how long a renewal has to wait at most because callers wait for the
+// device, which answers within seconds. It is 0 if there are none.
+func (cs *calls) patience() time.Duration {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return cs.open > 0
+	if cs.open == 0 {
+		return 0
+	}
+	return renewLate - time.Since(cs.since)
 }
 
 // settled reports whether every call is answered, and every answer sent.

@@ -14,6 +14,7 @@ import (
 // wait, and in the end stay with the hub; connections go on.
 func (c *Client) Run(ctx context.Context, events chan<- Event) error {
 	r := &run{Client: c, events: events}
+	defer r.discard()
 	for {
 		err := r.session(ctx)
 		if ctx.Err() != nil {
@@ -35,8 +36,16 @@ type run struct {
 	events chan<- Event
 	untold untold
 	retry
+	next   *link     // for the next session, connected but not logged in; nil if there is none
 	began  time.Time // when the last session began, zero if the last attempt failed
 	parted time.Time // when the last session ended in order to renew the token, else zero
+}
+
+// discard closes the connection that no session has come to use.
+func (r *run) discard() {
+	if r.next != nil {
+		r.next.close(false)
+	}
 }
 
 // begin takes note of a session that stands.

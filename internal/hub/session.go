@@ -11,33 +11,29 @@ const (
 	// acknowledgements in both directions; stopWithin when the daemon stops.
 	partWithin = 5 * time.Second
 	stopWithin = 2 * time.Second
-	// A renewal waits until no caller of a method waits for the device, which
-	// answers within seconds: it looks again after renewAgain, until renewLate.
-	renewAgain = 50 * time.Millisecond
-	renewLate  = 25 * time.Second
+	// renewLate bounds how long a renewal waits for the device to answer the callers
+	// of methods.
+	renewLate = 25 * time.Second
+	// leaveWithin is how long the hub may take to close the connection of a session
+	// that has said goodbye: a round trip, and twice the time to send again what was
+	// lost.
+	leaveWithin = 3 * time.Second
 )
 
 // session connects once and serves until ctx ends, the token is due, or the link
 // is lost. It returns the reason.
 func (r *run) session(ctx context.Context) error {
-	id, err := r.opts.Identify(ctx, r.trouble)
-	if err != nil {
-		return err
-	}
-	if id.Host == "" || id.DeviceID == "" {
-		return errors.New("neither hub nor device is known")
-	}
-	l, err := r.connect(ctx, id)
+	l, err := r.connect(ctx)
 	if err != nil {
 		return err
 	}
 	r.begin(l)
 	r.current.Store(l)
 	defer r.current.Store(nil)
-	err = r.serve(ctx, l)
-	if errors.Is(err, errTokenDue) {
+	next, err := r.serve(ctx, l)
+	if err == nil {
 		r.out.hold()
-		r.drain(ctx, l, min(partWithin, r.opts.TokenTTL/10))
+		r.drain(ctx, l, max(min(partWithin, r.opts.TokenTTL/10), l.calls.patience()))
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -49,19 +45,53 @@ func (r *run) session(ctx context.Context) error {
 		err = context.Cause(l.ctx)
 		l.close(false)
 	default:
+		r.next = r.newLink(ctx, next)
 		r.parted = time.Now()
-		l.close(true)
+		if !l.leave() {
+			r.opts.Log.Warn("the hub did not end the old session, and may report this device as gone", "waited", leaveWithin)
+		}
+		return errTokenDue
+	}
+	if next != nil {
+		next.conn.Close()
 	}
 	return err
 }
 
+// connect logs in on the connection that was made while the last session stood. If
+// there is none, or it has died since, it makes a new one.
+func (r *run) connect(ctx context.Context) (*link, error) {
+	if l := r.next; l != nil {
+		r.next = nil
+		err := r.login(ctx, l, time.Now().Add(connectWithin))
+		if e, ok := errors.AsType[*Error](err); !ok || e.Code != 0 || ctx.Err() != nil {
+			return l, err
+		}
+	}
+	id, err := r.identify(ctx, r.trouble)
+	if err != nil {
+		return nil, err
+	}
+	on, err := r.reach(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	l := r.newLink(ctx, on)
+	return l, r.login(ctx, l, on.from.Add(connectWithin))
+}
+
 // serve hands events to the device, one after the other, while the pump sends
-// what the device has to say.
-func (r *run) serve(ctx context.Context, l *link) error {
-	renew := time.NewTimer(time.Until(l.due))
-	defer renew.Stop()
-	var next Event           // a Message, taken from the inbox and not yet by the device
-	var waited time.Duration // with a renewal, for methods to be answered
+// what the device has to say. It returns with an error, or with the connection for
+// the next session when there is one and no caller of a method waits.
+func (r *run) serve(ctx context.Context, l *link) (*reached, error) {
+	heir := r.succeed(ctx, l)
+	defer heir.close()
+	var next Event // a Message, taken from the inbox and not yet by the device
+	defer func() {
+		if next != nil {
+			l.in.untake()
+		}
+	}()
 	for {
 		ev, told := r.untold.first(), r.untold.told
 		if ev == nil {
@@ -77,47 +107,25 @@ func (r *run) serve(ctx context.Context, l *link) error {
 		if ev == nil {
 			to = nil
 		}
-		var err error
+		ready, patient := heir.ready, (<-chan time.Time)(nil)
+		if d := l.calls.patience(); d > 0 {
+			ready, patient = nil, time.After(d)
+		}
 		select {
 		case to <- ev:
 			told()
-			continue
 		case <-l.in.came:
-			continue
 		case <-l.express.came:
-			continue
-		case <-renew.C:
-			if l.calls.busy() && waited < renewLate {
-				waited += renewAgain
-				renew.Reset(renewAgain)
-				continue
-			}
-			waited = 0
-			if !r.outdated(ctx, l) {
-				renew.Reset(lookEvery)
-				continue
-			}
-			err = errTokenDue
+		case <-l.calls.free:
+		case <-patient:
+		case successor := <-ready:
+			return successor, nil
 		case <-l.ctx.Done():
-			err = context.Cause(l.ctx)
+			return nil, context.Cause(l.ctx)
 		case <-ctx.Done():
-			err = ctx.Err()
+			return nil, ctx.Err()
 		}
-		if next != nil {
-			l.in.untake()
-		}
-		return err
 	}
-}
-
-// outdated reports whether a session is to be renewed whose time has come. With a
-// token it always is, with a certificate only if there is another one now.
-func (r *run) outdated(ctx context.Context, l *link) bool {
-	if l.id.Certificate.IsZero() {
-		return true
-	}
-	id, err := r.opts.Identify(ctx, Trouble{})
-	return err == nil && !id.Certificate.Equal(l.id.Certificate)
 }
 
 // take returns the next message that can be read, or nil. One that cannot be

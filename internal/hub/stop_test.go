@@ -134,6 +134,12 @@ func TestStopAtAnyTime(t *testing.T) {
 				if strings.Contains(d.log(), "canceled") {
 					t.Error("stopping looks like a fault in the log")
 				}
+				synctest.Wait()
+				for _, l := range c.Logins() {
+					if l.Code == 0 && l.End != "the device sent DISCONNECT" {
+						t.Errorf("the session ended: %s", l.End)
+					}
+				}
 			})
 		})
 	}

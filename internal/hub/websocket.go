@@ -106,11 +106,15 @@ func (c *webConn) Write(p []byte) (int, error) {
 // sets itself for each frame.
 func (c *webConn) SetWriteDeadline(t time.Time) error { return c.ws.SetWriteDeadline(t) }
 
+// CloseWrite says that nothing follows; the other side then closes the connection.
+func (c *webConn) CloseWrite() error {
+	goodbye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+	return c.ws.WriteControl(websocket.CloseMessage, goodbye, time.Now().Add(time.Second))
+}
+
 // Close says goodbye on both layers.
 func (c *webConn) Close() error {
-	goodbye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
-	// The other side may be gone already, which is no fault at the end.
-	_ = c.ws.WriteControl(websocket.CloseMessage, goodbye, time.Now().Add(time.Second))
+	_ = c.CloseWrite() // the other side may be gone already, which is no fault at the end
 	return c.Conn.Close()
 }
 

@@ -39,9 +39,10 @@ func (l *late) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Close ends reading at once; what is on its way still arrives.
 func (l *late) Close() error {
 	l.way <- nil
-	return nil
+	return l.Conn.SetReadDeadline(time.Unix(1, 0))
 }
 
 // The hub must have read the DISCONNECT before it gets the next CONNECT, or else it
@@ -152,11 +153,13 @@ func TestSuccessorDies(t *testing.T) {
 		time.Sleep(renewAt - time.Second)
 		called := c.invoke("x", "1")
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if len(all) != 2 || len(c.Logins()) != 1 {
 			t.Fatalf("%d connections and %d logins, the test tests nothing", len(all), len(c.Logins()))
 		}
 		all[1].Close() // as if the hub had
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if len(all) != 3 {
 			t.Errorf("%d connections", len(all))
 		}
@@ -207,6 +210,7 @@ func TestHubDoesNotClose(t *testing.T) {
 		}
 		d.run()
 		time.Sleep(renewAt - time.Millisecond)
+		synctest.Wait()
 		link.noIn.Store(true)
 		time.Sleep(4 * time.Second)
 		wantEqual(t, d.history(), "connected", "disconnected (renewal)", "connected (renewal)")

@@ -96,7 +96,11 @@ func (c *webConn) Read(p []byte) (int, error) {
 }
 
 func (c *webConn) Write(p []byte) (int, error) {
-	if err := c.ws.WriteMessage(websocket.BinaryMessage, p); err != nil {
+	err := c.ws.WriteMessage(websocket.BinaryMessage, p)
+	if errors.Is(err, websocket.ErrCloseSent) { // as the other side has said goodbye
+		err = io.ErrClosedPipe
+	}
+	if err != nil {
 		return 0, err
 	}
 	return len(p), nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -203,15 +204,15 @@ func (b broken) Write([]byte) (int, error) {
 // A hub that does not close its side holds a renewal up for three seconds.
 func TestHubDoesNotClose(t *testing.T) {
 	inBubble(t, setup{manual: true}, func(t *testing.T, c *cloud, d *device) {
-		var link *lossy
+		var first atomic.Pointer[lossy]
 		c.wrap = func(conn net.Conn) net.Conn {
-			link = newLossy(conn)
-			return link
+			l := newLossy(conn)
+			first.CompareAndSwap(nil, l)
+			return l
 		}
 		d.run()
 		time.Sleep(renewAt - time.Millisecond)
-		synctest.Wait()
-		link.noIn.Store(true)
+		first.Load().noIn.Store(true)
 		time.Sleep(4 * time.Second)
 		wantEqual(t, d.history(), "connected", "disconnected (renewal)", "connected (renewal)")
 		all := c.Logins()

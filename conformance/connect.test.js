@@ -53,6 +53,15 @@ async function refused(deviceId, client) {
   assert.deepEqual((await sim.logins(deviceId, 1)).map(({ code }) => code), [5]);
 }
 
+test('the secondary key admits as well (contract, section 2.5)', async (t) => {
+  await sim.createDevice('second');
+  const { secondaryConnectionString } = await sim.get('devices/second/connection-string');
+  await sim.call('POST', 'devices/second/keys/primary'); // the other one is made anew
+  const client = await device(t, sim, secondaryConnectionString);
+  await client.open();
+  assert.equal((await sim.logins('second'))[0].auth, 'secondary-key');
+});
+
 test('a wrong key is refused (H05)', async (t) => {
   const right = await sim.createDevice('wrong-key');
   const other = await sim.createDevice('other-key');
@@ -138,6 +147,15 @@ test('the end of the token ends the session, and it admits no more (H11)', async
   assert.ok(late >= 0 && late < 3000, `ended ${late} ms after the token`);
   await assert.rejects(client.sendEvent(new Message('x')), { name: 'UnauthorizedError' });
   assert.deepEqual((await sim.logins('lapsed', 2)).map(({ code }) => code), [0, 5]);
+});
+
+test('a used-up quota lets nobody connect (H50)', async (t) => {
+  const client = await device(t, sim, await sim.createDevice('poor'));
+  await sim.call('PUT', 'quota', { limit: 1, meter: 512 });
+  t.after(() => sim.call('PUT', 'quota', {}));
+  await sim.call('POST', 'quota/spend', { hub, messages: 1 });
+  await assert.rejects(client.open(), { name: 'UnauthorizedError' });
+  assert.match((await sim.logins('poor'))[0].why, /^403002/);
 });
 
 test('the packages come back after the hub was unavailable (H12)', async (t) => {

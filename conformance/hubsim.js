@@ -28,12 +28,12 @@ async function until(what, ask) {
 
 class Hubsim {
   // start runs a hubsim that serves the hubs named. Port 0 is a free one.
-  static async start(hubs, { hubPort = 0, dpsPort = 0 } = {}) {
+  static async start(hubs, { hubPort = 0, dpsPort = 0, gateway = '' } = {}) {
     const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'hubsim-'));
     const readyFile = path.join(dir, 'ready.json');
     const sim = new Hubsim(dir, spawn(binary, [
       'serve', '--hub-port', `${hubPort}`, '--dps-port', `${dpsPort}`, '--control', '127.0.0.1:0',
-      '--data', dir, '--dps-retry-after', '1s', '--ready-file', readyFile,
+      '--data', dir, '--dps-retry-after', '1s', '--gateway', gateway, '--ready-file', readyFile,
       ...hubs.flatMap((name) => ['--hub', name]),
     ], { stdio: ['ignore', 'ignore', 'pipe'] }));
     try {
@@ -41,7 +41,7 @@ class Hubsim {
         if (sim.over) throw new Error(`hubsim did not start: ${sim.log}`);
         return fs.readFile(readyFile, 'utf8').catch(() => null);
       });
-      return Object.assign(sim, JSON.parse(ready)); // hubPort, dpsPort, control, scopeId, caFile
+      return Object.assign(sim, JSON.parse(ready)); // hubPort, webSocketPort, dpsPort, control, scopeId, caFile
     } catch (err) {
       await sim.clear();
       throw err;
@@ -152,4 +152,4 @@ class Hubsim {
   }
 }
 
-module.exports = { Hubsim, patience, until };
+module.exports = { Hubsim, binary, patience, until };

@@ -102,6 +102,16 @@ describe('registering', { concurrency: true }, () => {
     await assert.rejects(works(t, before, key), { name: 'UnauthorizedError' });
   });
 
+  test('the payload is seen, and one is returned (D12)', async () => {
+    const key = await sim.createEnrollment('modelled');
+    await sim.call('POST', 'registrations/modelled/reassign', { payload: { site: 'A' } });
+    const payload = { modelId: 'dtmi:com:example:TasmotaBridge;1' };
+    const state = await register('modelled', key, { payload });
+    assert.deepEqual(state.payload, { site: 'A' });
+    const seen = (await sim.get('registrations')).find(({ registrationId }) => registrationId === 'modelled');
+    assert.deepEqual([seen.payload, seen.modelId], [payload, payload.modelId]);
+  });
+
   test('a wrong key and a wrong id scope are refused (D01, D02)', async () => {
     const key = await sim.createEnrollment('strict');
     const other = await sim.createEnrollment('stranger');

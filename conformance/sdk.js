@@ -2,8 +2,10 @@
 
 // Microsoft's packages, used as an application uses them.
 
-const { Client, Message, SharedAccessSignature, SharedAccessSignatureAuthenticationProvider } = require('azure-iot-device');
-const { Mqtt } = require('azure-iot-device-mqtt');
+const { Client, Message, SharedAccessSignature, SharedAccessSignatureAuthenticationProvider, X509AuthenticationProvider } = require('azure-iot-device');
+const { Mqtt, MqttWs } = require('azure-iot-device-mqtt');
+const fs = require('node:fs');
+const https = require('node:https');
 
 // never is a retry policy: it makes the client tell what it would else mend.
 const never = { shouldRetry: () => false, nextRetryTimeout: () => -1 };
@@ -15,6 +17,29 @@ function gateway(sim) { return `localhost:${sim.hubPort}`; }
 // device returns a client that is closed when test t ends.
 async function device(t, sim, connectionString, options) {
   return configured(t, sim, Client.fromConnectionString(`${connectionString};GatewayHostName=${gateway(sim)}`, Mqtt), options);
+}
+
+// overWebSocket returns one that goes over WebSocket.
+async function overWebSocket(t, sim, connectionString, options) {
+  const client = Client.fromConnectionString(`${connectionString};GatewayHostName=localhost`, MqttWs);
+  return configured(t, sim, client, { ...options, ...webSocket(sim) });
+}
+
+// webSocket is what takes the packages to the port that hubsim has for
+// WebSocket: an agent of Node's. They always ask for port 443.
+function webSocket(sim) {
+  return { mqtt: { webSocketAgent: new https.Agent({ port: sim.webSocketPort, ca: fs.readFileSync(sim.caFile) }) } };
+}
+
+// deviceWithCertificate returns a client that shows a certificate. Of such a
+// one the packages do not take a gateway from the connection string.
+async function deviceWithCertificate(t, sim, host, deviceId, x509, { overWebSocket = false } = {}) {
+  const provider = X509AuthenticationProvider.fromX509Options(deviceId, host, x509);
+  provider.getDeviceCredentials = (done) => done(null, {
+    host, deviceId, x509, gatewayHostName: overWebSocket ? 'localhost' : gateway(sim),
+  });
+  const client = Client.fromAuthenticationProvider(provider, overWebSocket ? MqttWs : Mqtt);
+  return configured(t, sim, client, overWebSocket ? webSocket(sim) : {});
 }
 
 // deviceWithToken returns a client with a token of its own that nobody renews.
@@ -85,4 +110,4 @@ function properties(message) {
   return Object.fromEntries(message.properties.propertyList.map(({ key, value }) => [key, value]));
 }
 
-module.exports = { answering, device, deviceWithToken, never, persist, properties, received, report, roundTrip, Message };
+module.exports = { answering, device, deviceWithCertificate, deviceWithToken, never, overWebSocket, persist, properties, received, report, roundTrip, Message };

@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"tasmota-azd/internal/certificate/certtest"
 	"tasmota-azd/internal/hubsim"
 	"tasmota-azd/internal/token"
 )
@@ -44,7 +46,11 @@ func TestNoSecretLeavesTheDaemon(t *testing.T) {
 		"dps:\n  scope_id: 0ne00000001\n  endpoint: localhost:%d\n  key_file: group.key\n  ca_file: cloud-ca.pem\n", b.cloud.DPSPort)
 
 	var said strings.Builder
-	for n, head := range []string{withKeyFile, inline, connection, dps} {
+	pair := certtest.SelfSigned(t, "gate", time.Now().AddDate(0, 0, 10))
+	pair.Write(t, b.dir, "gate")
+	b.check(b.cloud.AddDevice(hubsim.Device{ID: "gate", Auth: hubsim.Thumbprint, Thumbprints: []string{pair.Parse(t).Fingerprint()}}))
+	certificate := hub("  host: localhost\n  cert_file: gate.pem\n  cert_key_file: gate.key.pem\n")
+	for n, head := range []string{withKeyFile, inline, connection, dps, certificate} {
 		b.check(b.cloud.Inject(hubsim.Fault{Kind: hubsim.RefuseConnect, Code: 5}))
 		config := b.config(head)
 		b.check(os.Chmod(config, 0o644)) // an inline key that others can read: a warning that must not quote it
@@ -62,6 +68,8 @@ func TestNoSecretLeavesTheDaemon(t *testing.T) {
 		strings.Replace(inline, "key: "+device, "key: "+device[:len(device)-3]+"!", 1), // not base64 any more
 		strings.Replace(connection, "DeviceId=", "DeviceID=", 1) + "  key: " + device + "\n",
 		strings.Replace(inline, "  key:", "  kee:", 1),
+		strings.Replace(certificate, "gate.pem", "gate.key.pem", 1),
+		hub("  host: localhost\n  key_file: gate.key.pem\n"),
 		strings.Replace(inline, "  host: localhost", "  host: "+device, 1) + "dps: {scope_id: 0ne1, key: " + group + "}\n",
 	} {
 		out, err := exec.Command(daemon, "check", "--config", b.config(mistake)).CombinedOutput()
@@ -88,6 +96,9 @@ func TestNoSecretLeavesTheDaemon(t *testing.T) {
 		search(t, said.String(), "a key in base64 for URLs", strings.TrimRight(base64.URLEncoding.EncodeToString([]byte(secret)), "="))
 		search(t, said.String(), "a key in an URL", url.QueryEscape(text))
 		search(t, said.String(), "a key in hex", hex.EncodeToString([]byte(secret)))
+	}
+	for line := range strings.Lines(string(pair.Key)) {
+		search(t, said.String(), "a line of a private key", strings.TrimSpace(line))
 	}
 	if !strings.Contains(said.String(), "token renewed") && !strings.Contains(said.String(), "connected") {
 		t.Error("the search was made in nothing")

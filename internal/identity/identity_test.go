@@ -269,7 +269,7 @@ func TestBrokenAssignment(t *testing.T) {
 }
 
 func TestAssignmentWithoutAHub(t *testing.T) {
-	for _, member := range []string{`"hub": "one.azure-devices.net"`, `"device_id": "rpi-0001"`} {
+	for _, member := range []string{`"hub":"one.azure-devices.net"`, `"device_id":"rpi-0001"`} {
 		b := newBench(t)
 		identify(t, identity.New(*b.Options), hub.Trouble{})
 		file := filepath.Join(b.dir, "assignment")
@@ -277,8 +277,8 @@ func TestAssignmentWithoutAHub(t *testing.T) {
 		if err != nil || !bytes.Contains(text, []byte(member)) {
 			t.Fatalf("no %s in %s, %v", member, text, err)
 		}
-		name, _, _ := strings.Cut(member, " ")
-		if err := os.WriteFile(file, bytes.Replace(text, []byte(member), []byte(name+` ""`), 1), 0o600); err != nil {
+		name, _, _ := strings.Cut(member, ":")
+		if err := os.WriteFile(file, bytes.Replace(text, []byte(member), []byte(name+`:""`), 1), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if got := identify(t, b.restart(t), hub.Trouble{}); got.Host == "" || got.DeviceID == "" || len(b.cloud.requests) != 2 {

@@ -17,6 +17,8 @@ func faultCommand(c *client) *cobra.Command {
 		deviceAct(c, "kick", "Close the connection of a device", "POST", "/kick", "%s has no connection any more"),
 		deviceAct(c, "reset", "End the connection of a device with a TCP reset", "POST", "/reset", "%s has no connection any more"),
 		deviceAct(c, "freeze", "Lose all that a connection carries, and show no end of it", "POST", "/freeze", "the connection of %s, if it has one, is frozen"),
+		deviceAct(c, "deafen", "Lose what a device sends on its connection", "POST", "/deafen", "the hub does not hear %s any more, if it is connected"),
+		deviceAct(c, "mute", "Lose what a device is sent on its connection, its end too", "POST", "/mute", "%s does not hear the hub any more, if it is connected"),
 	)
 	return cmd
 }

@@ -206,7 +206,7 @@ func TestDriveFaultsAndEnrollments(t *testing.T) {
 		t.Error("an unknown fault is taken")
 	}
 	c.run("device", "create", "pump")
-	for _, what := range []string{"kick", "reset", "freeze"} {
+	for _, what := range []string{"kick", "reset", "freeze", "deafen", "mute"} {
 		c.run("fault", what, "pump")
 	}
 	c.run("fault", "reassign", "rpi-7", "--hub", "127.0.0.1", "--device-id", "RPI-7")

@@ -58,7 +58,7 @@ func (s *Sim) serve(l *link) {
 	if ss := s.connect(l); ss != nil {
 		ss.serve()
 	}
-	if l.frozen.Load() {
+	if l.mute.Load() {
 		l.drain()
 	}
 }
@@ -108,7 +108,7 @@ func (a *attempt) refuse(code int, why error) {
 	switch code {
 	case codeClose:
 	case codeIgnore:
-		a.link.frozen.Store(true)
+		a.link.freeze()
 	default:
 		a.login.Code = code
 		p := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)

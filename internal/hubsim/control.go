@@ -33,6 +33,8 @@ func (s *Sim) Control() http.Handler {
 		"POST /v1/devices/{id}/kick":             onDevice(s.Kick),
 		"POST /v1/devices/{id}/reset":            onDevice(s.Reset),
 		"POST /v1/devices/{id}/freeze":           onDevice(s.Freeze),
+		"POST /v1/devices/{id}/deafen":           onDevice(s.Deafen),
+		"POST /v1/devices/{id}/mute":             onDevice(s.Mute),
 		"GET /v1/devices/{id}/messages":          s.controlQueue,
 		"POST /v1/devices/{id}/messages":         s.controlSend,
 		"POST /v1/devices/{id}/methods":          s.controlInvoke,

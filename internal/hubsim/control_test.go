@@ -53,6 +53,8 @@ func TestControlRegistry(t *testing.T) {
 			{"POST", "/v1/devices/pump/kick", "", 204, ""},
 			{"POST", "/v1/devices/pump/reset", "", 204, ""},
 			{"POST", "/v1/devices/pump/freeze", "", 204, ""},
+			{"POST", "/v1/devices/pump/deafen", "", 204, ""},
+			{"POST", "/v1/devices/pump/mute", "", 204, ""},
 			{"POST", "/v1/devices/nobody/kick", "", 404, "404001"},
 			{"GET", "/v1/devices/nobody", "", 404, "404001"},
 			{"DELETE", "/v1/devices/pump", "", 204, ""},

@@ -191,9 +191,25 @@ func (s *Sim) Reset(id string) error {
 // behind a router: what either side sends is lost, and no side sees an end.
 // The hub gives up after its keep-alive time (T03).
 func (s *Sim) Freeze(id string) error {
+	return s.freeze(id, (*link).freeze)
+}
+
+// Deafen loses what a device sends on its connection, and nothing else: the
+// hub gives up after its keep-alive time, and the device sees that end (T03).
+func (s *Sim) Deafen(id string) error {
+	return s.freeze(id, func(l *link) { l.deaf.Store(true) })
+}
+
+// Mute loses what the hub sends on a device's connection, its end included. The
+// hub hears the device, and sees nothing wrong (T03).
+func (s *Sim) Mute(id string) error {
+	return s.freeze(id, func(l *link) { l.mute.Store(true) })
+}
+
+func (s *Sim) freeze(id string, f func(*link)) error {
 	return s.edit(id, func(d *device) {
 		if d.session != nil {
-			d.session.link.frozen.Store(true)
+			f(d.session.link)
 		}
 	})
 }

@@ -153,6 +153,60 @@ func TestT03Freeze(t *testing.T) {
 	})
 }
 
+// TestT03Deafen: what the device sends is lost, and what it is sent comes; the
+// hub ends it after 1.5 × keep-alive, and the device sees that.
+func TestT03Deafen(t *testing.T) {
+	inBubble(t, hubsim.Options{}, func(t *testing.T, c *cloud) {
+		cl := c.connect()
+		cl.subscribe(1, c2d)
+		must(t, c.Deafen(dev))
+		cl.publish(1, events, "lost")
+		c.c2d("x")
+		cl.puback(cl.message().MessageID)
+		if m := cl.again(time.Minute); string(m.Payload) != "x" || !m.Dup {
+			t.Errorf("got %v", m)
+		}
+		cl.quiet(30*time.Second - time.Millisecond)
+		cl.closed()
+		if len(c.Records()) != 0 {
+			t.Errorf("records %+v", c.Records())
+		}
+	})
+}
+
+// TestT03Mute: what the device is sent is lost, and what it sends arrives; it
+// is not told of the end.
+func TestT03Mute(t *testing.T) {
+	inBubble(t, hubsim.Options{}, func(t *testing.T, c *cloud) {
+		cl := c.connect()
+		cl.subscribe(1, c2d)
+		must(t, c.Mute(dev))
+		c.c2d("x")
+		cl.publish(1, events, "arrives")
+		c.record("arrives")
+		for range 10 {
+			cl.quiet(time.Minute)
+			cl.send(packets.NewControlPacket(packets.Pingreq))
+		}
+		if l := c.Logins()[0]; l.End != "" || !c.Queue(dev)[0].Locked {
+			t.Errorf("login %+v", l)
+		}
+		young := c.connect()
+		if m := young.message(); string(m.Payload) != "x" {
+			t.Errorf("got %v", m)
+		}
+		cl.quiet(time.Hour)
+		cl.conn.Close()
+	})
+}
+
+// again waits for a message that comes after d.
+func (cl *client) again(d time.Duration) *packets.PublishPacket {
+	cl.t.Helper()
+	cl.quiet(d - time.Millisecond)
+	return cl.message()
+}
+
 // TestT03FreezeAndReturn: the device gives up first and comes again, while the
 // hub still holds the old session.
 func TestT03FreezeAndReturn(t *testing.T) {

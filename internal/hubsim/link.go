@@ -39,7 +39,8 @@ type link struct {
 	buf *bufio.Reader // made at the first read
 
 	device atomic.Pointer[string] // named in the trace, once known
-	frozen atomic.Bool            // nothing comes in, nothing goes out, and nobody is told
+	deaf   atomic.Bool            // nothing comes in any more
+	mute   atomic.Bool            // nothing goes out any more, not even the end
 	cutIn  func() bool            // whether to reset in the middle of this incoming PUBLISH
 
 	mu   sync.Mutex
@@ -63,11 +64,17 @@ func (l *link) kill() {
 	l.conn.SetReadDeadline(time.Unix(1, 0))
 }
 
-// Read reads raw bytes. On a frozen link they are thrown away.
+// freeze lets nothing through any more, and tells nobody.
+func (l *link) freeze() {
+	l.deaf.Store(true)
+	l.mute.Store(true)
+}
+
+// Read reads raw bytes. On a deaf link they are thrown away.
 func (l *link) Read(p []byte) (int, error) {
 	for {
 		n, err := l.conn.Read(p)
-		if err != nil || !l.frozen.Load() {
+		if err != nil || !l.deaf.Load() {
 			return n, err
 		}
 	}
@@ -76,7 +83,7 @@ func (l *link) Read(p []byte) (int, error) {
 // drain holds a frozen connection open until its other side gives up or the
 // Sim is closed.
 func (l *link) drain() {
-	l.frozen.Store(true)
+	l.freeze()
 	l.conn.SetReadDeadline(time.Time{})
 	io.Copy(io.Discard, bare(l.conn)) // a WebSocket would not read on after a deadline
 }
@@ -173,14 +180,14 @@ func encode(p packets.ControlPacket) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// write sends p, or on a frozen link nothing.
+// write sends p, or on a mute link nothing.
 func (l *link) write(p packets.ControlPacket) error {
 	raw, err := encode(p)
 	if err != nil {
 		return err
 	}
 	l.note(describe(p, len(raw), false))
-	if l.frozen.Load() {
+	if l.mute.Load() {
 		return nil
 	}
 	_, err = l.conn.Write(raw)

@@ -108,7 +108,7 @@ func (ss *session) serve() {
 	}()
 	err := ss.read()
 	ss.sim.endLocked(ss, err)
-	if !ss.link.frozen.Load() {
+	if !ss.link.mute.Load() {
 		ss.link.conn.Close() // the writer may be stuck in a write
 	}
 	<-written

@@ -79,7 +79,7 @@ func (s *Sim) upgrade(w http.ResponseWriter, r *http.Request, l *link, one *oneC
 	defer one.end()
 	ws.SetReadLimit(maxWebSocketMessage)
 	ws.SetPingHandler(func(text string) error {
-		if l.frozen.Load() {
+		if l.mute.Load() {
 			return nil
 		}
 		ws.WriteControl(websocket.PongMessage, []byte(text), time.Now().Add(time.Second)) // the reader will see why it fails

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,12 +25,14 @@ import (
 
 // Options say what the Pi is like and what it does.
 type Options struct {
-	Board   string        // "3b" if empty; zero2w
-	Cmd     string        // for sh, as root
-	Bins    []string      // programs of this machine, into /usr/local/bin
-	Systemd bool          // Debian with systemd: half a minute to boot
-	Timeout time.Duration // then the power is cut; 120 s if 0
-	Args    []string      // further options of run.sh
+	Machine string            // "raspi3b" if empty; raspi0
+	Board   string            // "3b" if empty; zero2w
+	Cmd     string            // for sh, as root
+	Bins    []string          // programs of this machine, into /usr/local/bin
+	Files   map[string]string // text files: path in the guest to what they hold
+	Systemd bool              // Debian with systemd: half a minute to boot
+	Timeout time.Duration     // then the power is cut; 120 s if 0
+	Args    []string          // further options of run.sh
 }
 
 // Result is what came of it.
@@ -43,22 +46,17 @@ type Result struct {
 type Change struct {
 	At  time.Duration // since the first write to the GPIO
 	Pin string        // "GPIO17"
-	To  string        // "high" and "low" (driven so), "in", "alt0" to "alt5", "pull up"
+	To  string        // "high" and "low" (driven so), "in", "alt0" to "alt5", "pull up", or a mark: "want 1"
 }
 
 // Run boots the Pi, runs the command and returns when the Pi is off. It skips the
-// test if it is to be short, or if this machine cannot do it.
+// test as Need does.
 func Run(t *testing.T, o Options) Result {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("SKIPPED, booting a Raspberry Pi takes seconds")
-	}
 	script := filepath.Join(gobuild.Root(t), "test", "rpi-emu", "run.sh")
-	args := slices.Concat(o.args(), []string{"--ctl", t.TempDir()})
-	ctl := args[len(args)-1]
-	if out, err := exec.Command(script, append(args, "--check")...).CombinedOutput(); err != nil {
-		t.Skipf("SKIPPED, cannot boot a Raspberry Pi: %s%v", out, err)
-	}
+	o.Need(t)
+	ctl := t.TempDir()
+	args := append(o.args(t), "--ctl", ctl)
 	cmd := exec.CommandContext(t.Context(), script, append(args, "--cmd", o.Cmd)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
@@ -81,19 +79,45 @@ func Run(t *testing.T, o Options) Result {
 	return Result{Exit: cmd.ProcessState.ExitCode(), Output: out.String(), Log: log}
 }
 
-func (o Options) args() []string {
-	var args []string
-	if o.Board != "" {
-		args = append(args, "--board", o.Board)
+// Need skips the test if it is to be short, or if this machine lacks something that
+// the Pi needs.
+func (o Options) Need(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED, booting a Raspberry Pi takes seconds")
 	}
+	script := filepath.Join(gobuild.Root(t), "test", "rpi-emu", "run.sh")
+	o.Files = nil
+	if out, err := exec.Command(script, append(o.args(t), "--check")...).CombinedOutput(); err != nil {
+		t.Skipf("SKIPPED, cannot boot a Raspberry Pi: %s%v", out, err)
+	}
+}
+
+func (o Options) args(t *testing.T) []string {
+	t.Helper()
+	var args []string
+	add := func(option, value string) {
+		if value != "" {
+			args = append(args, option, value)
+		}
+	}
+	add("--machine", o.Machine)
+	add("--board", o.Board)
 	for _, b := range o.Bins {
-		args = append(args, "--bin", b)
+		add("--bin", b)
+	}
+	for i, guest := range slices.Sorted(maps.Keys(o.Files)) {
+		file := filepath.Join(t.TempDir(), strconv.Itoa(i))
+		if err := os.WriteFile(file, []byte(o.Files[guest]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		add("--file", file+":"+guest)
 	}
 	if o.Systemd {
 		args = append(args, "--systemd")
 	}
 	if o.Timeout > 0 {
-		args = append(args, "--timeout", strconv.Itoa(int(o.Timeout.Seconds())))
+		add("--timeout", strconv.Itoa(int(o.Timeout.Seconds())))
 	}
 	return append(args, o.Args...)
 }

@@ -101,7 +101,7 @@ cat >"$stage/env" <<EOF
 NONCE=$nonce NOW=$now NET=$net DISK=$systemd CONTROL=$channel
 EOF
 printf '%s\n' "$cmd" >"$stage/cmd"
-for f in "${files[@]}"; do
+for f in "$here/gpio:/usr/local/bin/gpio" "${files[@]}"; do
 	src=${f%%:*} dst=${f#*:}
 	[ -e "$src" ] || die "no such file: $src"
 	[[ $dst == /* ]] || die "$f: the guest's path must begin with /"

@@ -1,5 +1,5 @@
-// Package pins runs the built daemon in the small kernel of test/uml and tells what
-// became of the lines. Its tests hold the promise that no relay moves without a cause.
+// Package pins runs the built daemon in the small kernel of test/uml and on the emulated
+// Raspberry Pi of test/rpi-emu, and tells what became of the lines. Its tests hold the promise that no relay moves without a cause.
 package pins
 
 import (
@@ -42,18 +42,28 @@ const (
 func Run(t *testing.T, p Programs, s Scenario) uml.Result {
 	t.Helper()
 	o := s.Options
-	head := Alone
 	o.Args = append(o.Args, "--bin", p.Daemon+":/usr/bin/tasmota-azd")
 	if s.Cloud {
-		head = WithCloud
 		o.Bins = append(o.Bins, p.Hub)
 	}
-	files := map[string]string{
+	o.Files, o.Cmd = s.install(t)
+	return uml.Run(t, o)
+}
+
+// install returns the files of the guest, and its command: the steps in the surroundings
+// that they expect.
+func (s Scenario) install(t *testing.T) (files map[string]string, cmd string) {
+	t.Helper()
+	head := Alone
+	if s.Cloud {
+		head = WithCloud
+	}
+	files = map[string]string{
 		"/etc/tasmota-azd/config.yaml": Config(head, s.Config),
 		"/usr/local/lib/steps.sh":      read(t, "test/pins/steps.sh"),
 	}
 	prelude := ". /usr/local/lib/steps.sh\n"
-	if o.Systemd {
+	if s.Systemd {
 		files["/etc/systemd/system/tasmota-azd.service"] = read(t, "systemd/tasmota-azd.service")
 		files["/usr/lib/sysusers.d/tasmota-azd.conf"] = read(t, "systemd/tasmota-azd.sysusers")
 		files["/etc/systemd/system/tasmota-azd.service.d/test.conf"] = "[Service]\nRestartSec=0\n"
@@ -62,10 +72,8 @@ func Run(t *testing.T, p Programs, s Scenario) uml.Result {
 	if s.Cloud {
 		prelude += "cloud || exit 99\n"
 	}
-	maps.Copy(files, o.Files)
-	o.Files = files
-	o.Cmd = prelude + "(" + o.Cmd + "\n)\nstatus=$?; journal >&2; exit $status"
-	return uml.Run(t, o)
+	maps.Copy(files, s.Files)
+	return files, prelude + "(" + s.Cmd + "\n)\nstatus=$?; journal >&2; exit $status"
 }
 
 // Config is a whole configuration file: head names the hub, body the pins.

@@ -14,6 +14,7 @@ import (
 var (
 	programs  func() (pins.Programs, error)
 	builtHold func() (string, error)
+	buildDir  string // for more programs
 )
 
 func TestMain(m *testing.M) {
@@ -23,6 +24,7 @@ func TestMain(m *testing.M) {
 	}
 	programs = sync.OnceValues(func() (pins.Programs, error) { return pins.Build(dir) })
 	builtHold = sync.OnceValues(func() (string, error) { return uml.Build(dir, "tasmota-azd/test/pins/hold") })
+	buildDir = dir
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)

@@ -32,8 +32,41 @@ saved() {
 
 # want LINE=LEVEL...: from now on the lines are to be so: 0, 1, or free.
 want() {
-	for w; do echo "want ${w%=*} ${w##*=}" >/sys/kernel/tracing/trace_marker; done
+	for w; do mark "${w%=*}" "${w##*=}"; done
 }
+
+# mark LINE LEVEL: into the record of what happens to lines. levels: those of the relays'
+# lines. inputs: those lines, and $E, which nobody holds, are inputs again. In the small
+# kernel, or on the emulated Pi's registers.
+if [ -e /run/gpio-lines ]; then
+	mark() { echo "want $1 $2" >/sys/kernel/tracing/trace_marker; }
+	wires() { # "NUMBER FILE" of the lines, the file has the level
+		for r in $relays $E=1; do
+			while read -r name _ _ number dir; do
+				[ "$name" != "${r%=*}" ] || echo "$number $dir/value"
+			done </run/gpio-lines
+		done >/run/wires
+	}
+	levels() {
+		wires
+		while read -r _ file; do
+			read -r level <"$file"
+			echo "$level"
+		done </run/wires
+	}
+	inputs() {
+		wires
+		while read -r number _; do
+			echo "$number" >/sys/class/gpio/export
+			echo in >"/sys/class/gpio/gpio$number/direction"
+			echo "$number" >/sys/class/gpio/unexport
+		done </run/wires
+	}
+else
+	mark() { gpio want "$1" "$2"; }
+	levels() { for r in $relays; do gpio get "${r%=*}"; done; }
+	inputs() { for r in $relays $E=1; do gpio input "${r%=*}"; done; }
+fi
 
 # wanted STATE...: from now on the relays are to be on, off, free, or as before (-).
 wanted() {
@@ -47,27 +80,17 @@ wanted() {
 	done
 }
 
-# wires: where the levels of the relays' lines are to be read, and $E; "NUMBER FILE" each.
-wires() {
-	for r in $relays $E=1; do
-		while read -r name _ _ number dir; do
-			[ "$name" != "${r%=*}" ] || echo "$number $dir/value"
-		done </run/gpio-lines
-	done
-}
-
 # are STATE...: the relays are so.
 are() {
-	wires >/run/wires
+	levels >/run/levels
 	for r in $relays; do
-		read -r _ file
-		read -r level <"$file"
+		read -r level
 		case $1 in
 		on) [ "$level" = "${r#*=}" ] || return 1 ;;
 		off) [ "$level" != "${r#*=}" ] || return 1 ;;
 		esac
 		shift
-	done </run/wires
+	done </run/levels
 }
 
 # start: without systemd; returns when the relays stand, or fails with the daemon.
@@ -185,11 +208,6 @@ scene() {
 	fi
 	rm -rf $state/* $state/.*.tmp
 	cp "/usr/local/lib/$1.yaml" $config
-	wires >/run/wires
-	while read -r number _; do
-		echo "$number" >/sys/class/gpio/export
-		echo in >"/sys/class/gpio/gpio$number/direction"
-		echo "$number" >/sys/class/gpio/unexport
-	done </run/wires
+	inputs
 	want -="$1"
 }

@@ -16,6 +16,7 @@ import (
 type board struct {
 	name  string
 	o     uml.Options
+	pi    *pi       // instead of o
 	lines [5]string // A to E
 }
 
@@ -55,6 +56,8 @@ func places() []place {
 		{pi5, "gpiochip", false, true, false}, {pi5, "gpiochip", true, false, false}, {pi5old, "gpiochip", false, true, false},
 		{noPi, "gpiochip", false, false, false}, {noPi, "gpiochip", true, false, false},
 		{pi4, "periph", false, true, false}, {pi4, "periph", true, false, false}, {noPi, "periph", false, false, false},
+		{pi3, "gpiochip", false, true, false}, {pi3lets, "gpiochip", false, false, false}, {piZero, "gpiochip", false, false, false},
+		{pi3, "periph", false, true, false}, {piZero2, "periph", false, true, false},
 	}
 }
 
@@ -88,7 +91,6 @@ func (p place) play(t *testing.T) []pins.Row {
 	if pins.Full() {
 		o.Timeout = time.Hour
 	}
-	o.Bins = append(o.Bins, hold(t))
 	o.Files = map[string]string{}
 	l := p.lines
 	var cmd strings.Builder
@@ -98,7 +100,7 @@ func (p place) play(t *testing.T) []pins.Row {
 		fmt.Fprintf(&cmd, "scene %d\n(set -e\n%s\n) >&2; echo %[1]d $?; want -=end\n", i, s.steps)
 	}
 	o.Cmd = cmd.String()
-	r := run(t, pins.Scenario{Options: o, Cloud: true})
+	r := p.boot(t, pins.Scenario{Options: o, Cloud: true})
 	var rows []pins.Row
 	for i, s := range list {
 		t.Run(s.name, func(t *testing.T) {
@@ -132,7 +134,7 @@ func (p place) judge(t *testing.T, s scenario, events []uml.Event) pins.Row {
 	t.Helper()
 	row := pins.Row{Scenario: s.name, Driver: p.driver, Board: p.name, Systemd: p.systemd, Keeps: p.keeps, Counts: pins.Count(pins.Moves(events))}
 	if p.driver == "periph" {
-		row.Driver = "periph gpioioctl"
+		row.Driver = "periph " + p.periph()
 		return row
 	}
 	if row.Unexpected != 0 || row.Missing() != 0 || row.Commanded == 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -55,7 +56,8 @@ func build(ctx context.Context, cfg config.Config, st *store.Store, state device
 		Hub:      d.hub,
 		Commands: newCommands(cfg, relays, state, sys, d.clock, started),
 		Relays:   relays, Upkeep: bank, HeldBack: relay.ErrHeldBack, Pins: c.pins, Names: names(cfg),
-		Store: st, State: state, Journal: j, BootID: sys.BootID(), Wall: d.clock.Wall,
+		Store: st, State: state, Journal: j, Guarded: guarded(cfg), Limit: cfg.Telemetry.DailyLimit, Meter: cfg.Telemetry.Meter,
+		BootID: sys.BootID(), Wall: d.clock.Wall,
 		FullTopic: cfg.Telemetry.FullTopic,
 		Beat:      d.systemd.beat(), Alive: d.systemd.alive, Status: d.systemd.status,
 		Log: log.With("part", "device"),
@@ -82,6 +84,19 @@ func names(cfg config.Config) (all []string) {
 	return all
 }
 
+// guarded tells whether a relay has a max_age.
+func guarded(cfg config.Config) bool {
+	return slices.ContainsFunc(cfg.Relays, func(r config.Relay) bool { return r.MaxAge > 0 })
+}
+
+// maxAges are those of the relays.
+func maxAges(cfg config.Config) (all []time.Duration) {
+	for _, r := range cfg.Relays {
+		all = append(all, r.MaxAge)
+	}
+	return all
+}
+
 // newCommands makes the interpreter, and tells it about the machine.
 func newCommands(cfg config.Config, relays commands.Relays, saved device.State, sys *system.System,
 	clk *clock.Clock, started time.Time) *commands.Interpreter {
@@ -89,7 +104,7 @@ func newCommands(cfg config.Config, relays commands.Relays, saved device.State, 
 	machine.Version, machine.BuildTime = version, buildTime
 	machine.RestartReason = system.RestartReason(saved.BootID, sys.BootID())
 	return commands.New(commands.Options{
-		Relays: relays, Names: names(cfg), Device: machine, Facts: sys.Facts,
+		Relays: relays, Names: names(cfg), MaxAge: maxAges(cfg), Device: machine, Facts: sys.Facts,
 		Settings: saved.Settings, Backlog: saved.Backlog, Period: cfg.Telemetry.Period,
 		Started: started,
 		Wall:    func(t time.Time) time.Time { return clk.Wall(t).Local() },

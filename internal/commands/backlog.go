@@ -91,7 +91,7 @@ func (in *Interpreter) backlog(c *call) error {
 		it := &items[i]
 		it.noGap = it.noGap || c.Index&1 == 0
 		it.Silent = it.Silent || c.Index&2 != 0
-		it.Cause = c.Cause
+		it.Cause, it.Age = c.Cause, c.Age
 	}
 	return in.queue.add(c.now, items)
 }

@@ -14,6 +14,7 @@ package commands
 
 import (
 	"errors"
+	"time"
 
 	"tasmota-azd/internal/cause"
 )
@@ -25,6 +26,9 @@ type Command struct {
 	Indexed bool   `json:"indexed,omitempty"` // there were digits
 	Silent  bool   `json:"silent,omitempty"`  // the word began with "_": no answer of its own
 	Arg     string `json:"arg,omitempty"`     // leading blanks off; empty asks for the present value
+
+	// Age is the longest that it may have waited before it arrived.
+	Age time.Duration `json:"age,omitempty"`
 
 	Cause cause.Cause `json:"cause"` // who wants it; travels to the pin and into the replies
 }
@@ -47,6 +51,7 @@ type Reply struct {
 var (
 	ErrUnknown  = errors.New("unknown command")
 	ErrRejected = errors.New("index or argument not allowed")
+	ErrExpired  = errors.New("waited longer than the relay's max_age allows")
 )
 
 // A BacklogError is what went wrong with a command from the backlog.

@@ -13,7 +13,8 @@ import (
 // Options are what an Interpreter works with. Relays and Started are needed.
 type Options struct {
 	Relays Relays
-	Names  []string // FriendlyName of each relay; where empty, Tasmota's default
+	Names  []string        // FriendlyName of each relay; where empty, Tasmota's default
+	MaxAge []time.Duration // of commands that switch that relay; 0 or lacking: no limit
 
 	Device   Device
 	Facts    func() Facts  // asked whenever a message shows them; nil: nothing is known
@@ -32,6 +33,7 @@ type Options struct {
 type Interpreter struct {
 	relays   Relays
 	names    []string
+	maxAge   []time.Duration
 	device   Device
 	facts    func() Facts
 	started  time.Time
@@ -62,6 +64,7 @@ func New(o Options) *Interpreter {
 	in := &Interpreter{
 		relays:   o.Relays,
 		names:    friendlyNames(o.Names, o.Relays.Len()),
+		maxAge:   o.MaxAge,
 		device:   o.Device,
 		facts:    o.Facts,
 		started:  o.Started,
@@ -145,7 +148,10 @@ func (in *Interpreter) execute(c *call) error {
 	if len(c.Arg) <= MaxArg {
 		err = h(in, c)
 	}
-	if err != nil {
+	switch {
+	case err == ErrExpired:
+		c.publish(in.answerTopic(c.Name), generic("Expired", c))
+	case err != nil:
 		c.publish(in.answerTopic(c.Name), generic("Error", c))
 	}
 	return err

@@ -47,6 +47,9 @@ func (in *Interpreter) powerAll(c *call, want int, change bool) error {
 	if change {
 		err = in.switchRelays(c, 0, in.relays.Len(), want)
 	}
+	if err == ErrExpired {
+		return err
+	}
 	for i := range in.relays.Len() {
 		in.publishPower(c, i)
 	}
@@ -63,6 +66,9 @@ func (in *Interpreter) switchRelays(c *call, first, end, want int) error {
 	if in.settings.PowerOnState() == stateLockedOn {
 		first, end, want = 0, in.relays.Len(), powerOn
 	}
+	if in.tooOld(c, first, end) {
+		return ErrExpired
+	}
 	var failed []error
 	for i := first; i < end; i++ {
 		on := want == powerOn || want == powerToggle && !in.relays.On(i)
@@ -71,6 +77,17 @@ func (in *Interpreter) switchRelays(c *call, first, end, want int) error {
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// tooOld tells whether a command may have waited for longer than one of the relays
+// from first to end-1 allows. If so it switches none of them.
+func (in *Interpreter) tooOld(c *call, first, end int) bool {
+	for i := first; i < min(end, len(in.maxAge)); i++ {
+		if most := in.maxAge[i]; most > 0 && c.Age > most {
+			return true
+		}
+	}
+	return false
 }
 
 // publishChange tells the state of relay i the way a command to that relay

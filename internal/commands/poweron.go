@@ -51,6 +51,9 @@ func (s Settings) Wanted(saved, powerOn bool) bool {
 // fails the others are on, and the setting stands all the same.
 func (in *Interpreter) powerOnState(c *call) error {
 	n, ok := c.number()
+	if ok && n == stateLockedOn && in.tooOld(c, 0, in.relays.Len()) {
+		return ErrExpired
+	}
 	if ok && stateOff <= n && n <= stateLockedOn {
 		in.settings.setPowerOnState(n)
 		if n == stateLockedOn {

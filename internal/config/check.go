@@ -86,11 +86,46 @@ func (c *checker) gpio(w *writtenGPIO, gpio *GPIO) {
 	c.choice(w.OnStop, (*string)(&gpio.OnStop), string(StopOff), string(StopHold))
 	c.duration(w.Stagger, &gpio.Stagger, span{0, 5 * time.Second, "0s to 5s"})
 	c.integer(w.MaxPerMinute, &gpio.MaxPerMinute, 0, maxPerMinute)
+	c.maxAge(w.MaxAge, &gpio.MaxAge)
+}
+
+// maxAge reads how long a command may have waited. Two days are the longest that a
+// hub keeps one (contract, section 4.2).
+func (c *checker) maxAge(s scalar, into *time.Duration) {
+	allowed := span{0, 48 * time.Hour, "0s (no limit) or 10s to 48h"}
+	if d := time.Duration(0); c.duration(s, &d, allowed) {
+		if 0 < d && d < 10*time.Second {
+			c.wrong(s, "is out of range; %s is possible", allowed.words)
+			return
+		}
+		*into = d
+	}
+}
+
+// The sizes by which hubs meter: those of the free tier, and all others (contract,
+// section 3.6).
+const (
+	freeMeter = "0.5KB"
+	paidMeter = "4KB"
+)
+
+// maxDaily is more than any hub lets through in a day.
+const maxDaily = 300_000_000
+
+func (c *checker) quota(w *writtenTelemetry, t *Telemetry) {
+	c.integer(w.DailyLimit, &t.DailyLimit, 0, maxDaily)
+	meter := freeMeter
+	c.choice(w.Meter, &meter, freeMeter, paidMeter)
+	t.Meter = 512
+	if meter == paidMeter {
+		t.Meter = 4096
+	}
 }
 
 func (c *checker) telemetry(w *writtenTelemetry, t *Telemetry) {
 	c.period(w.Period, &t.Period)
 	c.text(w.FullTopic, &t.FullTopic, fullTopicFault)
+	c.quota(w, t)
 	if n := len(t.FullTopic); n > 0 && t.FullTopic[n-1] != '/' {
 		t.FullTopic += "/" // as the firmware does (language reference, section 1.1)
 	}

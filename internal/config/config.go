@@ -108,6 +108,7 @@ type GPIO struct {
 	OnStop       OnStop
 	Stagger      time.Duration // pause between relays that one command switches, 0 to 5s
 	MaxPerMinute int           // how often all relays together may close within a minute, to 60000; 0: no limit
+	MaxAge       time.Duration // of relays that do not say it themselves
 }
 
 // The drivers of GPIO pins.
@@ -134,12 +135,16 @@ type Relay struct {
 	ActiveLow bool   // the low level closes the relay
 
 	MinInterval time.Duration // shortest time from one closing to the next, 0 (no limit) to 1h
+	MaxAge      time.Duration // a command that may have waited longer in the cloud is refused; 0 (no limit) or 10s to 48h
 }
 
 // Telemetry says how often and under which topic the device reports.
 type Telemetry struct {
 	Period    time.Duration // whole seconds; 0 is off, else 10s to 1h
 	FullTopic string        // with %topic% and %prefix%, ends in a slash
+
+	DailyLimit int // messages that may be spent in a day of UTC, 0 for no limit
+	Meter      int // how many bytes count as one message: 512 or 4096
 }
 
 // Log says what is logged and how.
@@ -194,6 +199,7 @@ func Defaults() Config {
 		Telemetry: Telemetry{
 			Period:    300 * time.Second,
 			FullTopic: "%topic%/",
+			Meter:     512,
 		},
 		StateDir: "/var/lib/tasmota-azd",
 		Log: Log{

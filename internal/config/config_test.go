@@ -67,7 +67,7 @@ func defaults() config.Config {
 		NTP:       config.NTP{Servers: []string{"0.pool.ntp.org", "1.pool.ntp.org", "2.pool.ntp.org"}},
 		GPIO:      config.GPIO{Driver: "auto", SimDir: "/run/tasmota-azd/pins", OnStop: "off", MaxPerMinute: 600},
 		Relays:    []config.Relay{{Name: "Pump", Pin: "GPIO17"}},
-		Telemetry: config.Telemetry{Period: 300 * time.Second, FullTopic: "%topic%/"},
+		Telemetry: config.Telemetry{Period: 300 * time.Second, FullTopic: "%topic%/", Meter: 512},
 		StateDir:  "/var/lib/tasmota-azd",
 		Log:       config.Log{Level: slog.LevelInfo, Format: "auto"},
 	}
@@ -132,7 +132,7 @@ log: {level: debug, format: json}
 			{Name: "007", Pin: "27", MinInterval: 90 * time.Second},
 			{Name: "Pumpe: Küche", Pin: "P1_40"},
 		},
-		Telemetry: config.Telemetry{FullTopic: "%prefix%/%topic%/"},
+		Telemetry: config.Telemetry{FullTopic: "%prefix%/%topic%/", Meter: 512},
 		StateDir:  "testdata/state",
 		Log:       config.Log{Level: slog.LevelDebug, Format: "json"},
 	})

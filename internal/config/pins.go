@@ -38,17 +38,17 @@ const maxRelays = 32
 // relays reads the relays, from a preset if there is one.
 func (c *checker) relays(w *written, cfg *Config) {
 	if !w.Board.given {
-		cfg.Relays = c.listed(&w.Relays, cfg.GPIO.Driver == DriverSim)
+		cfg.Relays = c.listed(&w.Relays, cfg.GPIO)
 		return
 	}
 	if b, ok := c.board(w.Board); ok {
 		cfg.Board = b.Name
-		cfg.Relays = c.preset(b, w.Board, &w.Relays)
+		cfg.Relays = c.preset(b, w.Board, &w.Relays, cfg.GPIO)
 	}
 }
 
 // listed reads relays that are given with their pins.
-func (c *checker) listed(w *list[writtenRelay], sim bool) []Relay {
+func (c *checker) listed(w *list[writtenRelay], gpio GPIO) []Relay {
 	at := scalar{path: w.path, line: w.line}
 	switch n := len(w.items); {
 	case n == 0:
@@ -63,9 +63,11 @@ func (c *checker) listed(w *list[writtenRelay], sim bool) []Relay {
 	for i, r := range w.items {
 		path := fmt.Sprintf("%s[%d]", w.path, i)
 		relays[i].Name = c.relayName(r.Name, path, names)
-		relays[i].Pin = c.pin(r.Pin, path, pins, sim)
+		relays[i].Pin = c.pin(r.Pin, path, pins, gpio.Driver == DriverSim)
 		c.boolean(r.ActiveLow, &relays[i].ActiveLow)
 		c.minInterval(r.MinInterval, &relays[i].MinInterval)
+		relays[i].MaxAge = gpio.MaxAge
+		c.maxAge(r.MaxAge, &relays[i].MaxAge)
 		if r.Channel.given {
 			c.wrong(r.Channel, "has a meaning only beside board:, the name of a relay board")
 		}

@@ -29,12 +29,12 @@ func (c *checker) board(s scalar) (boards.Board, bool) {
 
 // preset returns the relays of the board at, in its order, with the changes that
 // the entries of relays: make.
-func (c *checker) preset(b boards.Board, at scalar, entries *list[writtenRelay]) []Relay {
+func (c *checker) preset(b boards.Board, at scalar, entries *list[writtenRelay], gpio GPIO) []Relay {
 	changes := c.changes(b, entries)
 	relays := make([]Relay, len(b.Channels))
 	names := map[string]string{}
 	for i, ch := range b.Channels {
-		relays[i] = Relay{Name: ch.Label, Pin: ch.Pin, ActiveLow: b.Active == boards.Low}
+		relays[i] = Relay{Name: ch.Label, Pin: ch.Pin, ActiveLow: b.Active == boards.Low, MaxAge: gpio.MaxAge}
 		if w := changes[i]; w == nil || !w.Name.given {
 			names[ch.Label] = fmt.Sprintf("%s of the board", ch.Label)
 		}
@@ -97,6 +97,7 @@ func (c *checker) change(w *writtenRelay, r *Relay, names map[string]string) {
 	}
 	c.boolean(w.ActiveLow, &r.ActiveLow)
 	c.minInterval(w.MinInterval, &r.MinInterval)
+	c.maxAge(w.MaxAge, &r.MaxAge)
 }
 
 func (c *checker) minInterval(s scalar, into *time.Duration) {

@@ -97,8 +97,8 @@ func TestSampleDefaults(t *testing.T) {
 		shown = append(shown, m[4])
 		return strings.Replace(line, "#", "", 1)
 	})
-	want := []string{"port", "transport", "token_ttl", "keep_alive", "endpoint", "key_kind", "active_low", "min_interval", "servers", "driver", "sim_dir", "on_stop", "stagger", "max_per_minute",
-		"period", "full_topic", "state_dir", "level", "format"}
+	want := []string{"port", "transport", "token_ttl", "keep_alive", "endpoint", "key_kind", "active_low", "min_interval", "max_age", "servers", "driver", "sim_dir", "on_stop", "stagger", "max_per_minute", "max_age",
+		"period", "full_topic", "daily_limit", "meter", "state_dir", "level", "format"}
 	if !slices.Equal(shown, want) {
 		t.Errorf("defaults shown: %q, want %q", shown, want)
 	}

@@ -60,6 +60,7 @@ type writtenGPIO struct {
 	OnStop       scalar `yaml:"on_stop"`
 	Stagger      scalar `yaml:"stagger"`
 	MaxPerMinute scalar `yaml:"max_per_minute"`
+	MaxAge       scalar `yaml:"max_age"`
 }
 
 type writtenRelay struct {
@@ -68,11 +69,15 @@ type writtenRelay struct {
 	Pin         scalar `yaml:"pin"`
 	ActiveLow   scalar `yaml:"active_low"`
 	MinInterval scalar `yaml:"min_interval"`
+	MaxAge      scalar `yaml:"max_age"`
 }
 
 type writtenTelemetry struct {
 	Period    scalar `yaml:"period"`
 	FullTopic scalar `yaml:"full_topic"`
+
+	DailyLimit scalar `yaml:"daily_limit"`
+	Meter      scalar `yaml:"meter"`
 }
 
 type writtenLog struct {

@@ -73,6 +73,9 @@ type Options struct {
 	BootID    string                    // of the running kernel, empty if it has none
 	FullTopic string                    // such as "%topic%/"
 	Wall      func(time.Time) time.Time // proven time at that moment
+	Guarded   bool                      // commands are refused if they are too old
+	Limit     int                       // messages of a day of UTC, 0 for no limit
+	Meter     int                       // bytes that count as one message
 	Beat      time.Duration             // how often Alive must be called, 0 for never
 	Alive     func()                    // called from the loop: it runs
 	Status    func(string)              // one line about the connection, for systemctl status
@@ -85,9 +88,12 @@ type Device struct {
 	seq     uint64 // number of the last command
 	topic   topics
 	unacked []waiting
-	asked   []*asked  // methods, in the order in which they came
-	runID   string    // tells the methods of this run from those of others
-	handed  uint64    // number of the last answer that the hub was given
+	asked   []*asked // methods, in the order in which they came
+	runID   string   // tells the methods of this run from those of others
+	handed  uint64   // number of the last answer that the hub was given
+	queue   cloudQueue
+	meter   meter
+	ending  bool      // the loop is about to end
 	dropped int       // messages that the hub's queue had no room for
 	lost    int       // of them, those that nobody was told of
 	pause   time.Time // when there is something to settle, or zero
@@ -123,7 +129,10 @@ func New(o Options) *Device {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Device{o: o, seq: o.Journal.Last(), noted: o.State, topic: newTopics(o.FullTopic, ""), runID: rand.Text()[:8]}
+	d := &Device{o: o, seq: o.Journal.Last(), noted: o.State, topic: newTopics(o.FullTopic, ""), runID: rand.Text()[:8]}
+	d.queue.empty, d.queue.said = o.State.Empty, o.State.Empty
+	d.meter = newMeter(o.Limit, o.Meter, o.State.Spent)
+	return d
 }
 
 // Run serves events until ctx is done. Then it finishes what is in the backlog,
@@ -161,7 +170,7 @@ func (d *Device) next() time.Time {
 	if len(d.asked) > 0 {
 		at = earliest(at, d.asked[0].until)
 	}
-	return earliest(at, d.beatAt)
+	return earliest(earliest(at, d.meter.until), d.beatAt)
 }
 
 // tick does what is due at now.
@@ -183,6 +192,9 @@ func (d *Device) tick(now time.Time) {
 	if due(d.pause, now) || len(d.unacked) > 0 && due(d.unacked[0].until, now) ||
 		len(d.asked) > 0 && due(d.asked[0].until, now) {
 		d.settle(now)
+	}
+	if due(d.meter.until, now) {
+		d.newDay(now)
 	}
 	if due(d.syncAt, now) {
 		d.save(now)
@@ -210,6 +222,7 @@ func (d *Device) alive(now time.Time) {
 // next start.
 func (d *Device) finish() error {
 	end := time.Now().Add(finishWithin)
+	d.ending = true
 	for d.owes() {
 		at := d.o.Commands.Next()
 		if at.IsZero() || at.After(end) {

@@ -161,6 +161,8 @@ type rig struct {
 	bank    bank
 	dir     string
 	logger  *slog.Logger
+	maxAge  []time.Duration
+	limit   int
 	store   *store.Store
 	state   device.State
 	journal *journal.Journal
@@ -216,10 +218,10 @@ func (r *rig) run(t *testing.T, template string) {
 		Hub: &r.cloud,
 		Commands: commands.New(commands.Options{
 			Relays: relays, Settings: r.state.Settings, Backlog: r.state.Backlog,
-			Period: 300 * time.Second, Started: time.Now(),
+			Period: 300 * time.Second, Started: time.Now(), MaxAge: r.maxAge,
 		}),
 		Relays: relays, Upkeep: &r.upkeep, HeldBack: errRest, Pins: pins,
-		Store: r.store, State: r.state, Journal: r.journal,
+		Store: r.store, State: r.state, Journal: r.journal, Guarded: len(r.maxAge) > 0, Limit: r.limit, Meter: 512,
 		FullTopic: template, Beat: 10 * time.Second, Alive: func() { r.beats.Add(1) }, Log: r.logger,
 	})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -18,6 +18,7 @@ import (
 func (d *Device) handle(now time.Time, ev hub.Event) {
 	switch ev := ev.(type) {
 	case hub.Connected:
+		d.queue.connected(now, ev)
 		d.soon(now) // settings such as BootCountSince may have changed
 		d.topic = newTopics(d.o.FullTopic, ev.DeviceID)
 		d.o.Status("connected to " + ev.Host + " as " + ev.DeviceID)
@@ -26,6 +27,7 @@ func (d *Device) handle(now time.Time, ev hub.Event) {
 		}))
 		d.tellLosses()
 	case hub.Disconnected:
+		d.queue.disconnected(d.o.Wall(now), ev)
 		d.o.Commands.Disconnected()
 		if !ev.Renewal {
 			d.o.Status("not connected, trying again: " + ev.Err.Error())
@@ -44,6 +46,8 @@ const maxID = 128
 // message runs the command that a cloud-to-device message carries. The message is
 // acknowledged when what it led to is noted.
 func (d *Device) message(now time.Time, m hub.Message) {
+	age := d.queue.age(now, d.o.Wall(now), m)
+	d.spend(now, m.Size())
 	w := waiting{message: m, until: now.Add(ackAfter)}
 	topic, arg, ok := named(m)
 	past, known := d.o.Journal.Known(m.ID, d.o.Wall(now))
@@ -56,12 +60,13 @@ func (d *Device) message(now time.Time, m hub.Message) {
 		d.o.Log.Info("message came again and is not run again", "id", m.ID, "topic", topic)
 		w.command.Cause = past.Cause
 		if !d.o.Commands.Pending(past.Cause) {
-			d.answerAgain(past)
+			d.answerAgain(now, past)
 		}
 	default:
 		w.command = commands.Parse(topic, arg)
 		d.seq++
 		w.command.Cause = cause.Cause{Door: cause.C2D, Seq: d.seq}
+		w.command.Age = age
 		if len(m.ID) <= maxID {
 			w.command.Cause.ID = m.ID
 		}
@@ -73,10 +78,10 @@ func (d *Device) message(now time.Time, m hub.Message) {
 
 // answerAgain sends the answers to a message that came again, unless they are still
 // to be sent.
-func (d *Device) answerAgain(past journal.Past) {
+func (d *Device) answerAgain(now time.Time, past journal.Past) {
 	for _, a := range past.Answers {
 		if !d.o.Journal.Owes(a.Number) {
-			d.sendAgain(a, 0)
+			d.sendAgain(now, a, 0)
 		}
 	}
 }
@@ -118,7 +123,7 @@ func (d *Device) dealtWith(err error) bool {
 	case interface{ Unwrap() error }:
 		return d.dealtWith(e.Unwrap())
 	}
-	return err == commands.ErrUnknown || err == commands.ErrRejected || err != nil && err == d.o.HeldBack
+	return err == commands.ErrUnknown || err == commands.ErrRejected || err == commands.ErrExpired || err != nil && err == d.o.HeldBack
 }
 
 // publish notes what came of commands, and then hands the replies to the hub.
@@ -130,11 +135,22 @@ func (d *Device) publish(now time.Time, ran []commands.Command, replies []comman
 		}
 		if kept(r) {
 			t.ID, t.Number, t.Created = d.o.Journal.ID(answers[0].Number), answers[0].Number, answers[0].At
-			d.handed = t.Number
 			answers = answers[1:]
 		}
-		d.o.Hub.Send(t)
+		d.hand(now, t, classOf(r))
 	}
+}
+
+// hand gives a message to the hub, unless the day's messages are spent. What is kept
+// in the journal is sent when the next day begins.
+func (d *Device) hand(now time.Time, t hub.Telemetry, c class) {
+	if !d.mayspend(now, t.Size(), c) {
+		return
+	}
+	if t.Number != 0 {
+		d.handed = t.Number
+	}
+	d.o.Hub.Send(t)
 }
 
 // tellLosses tells the cloud how many messages were dropped while there was no
@@ -149,12 +165,11 @@ func (d *Device) tellLosses() {
 }
 
 // sendAgain hands an answer to the hub that was given one before, under the same id.
-func (d *Device) sendAgain(a journal.Answer, number uint64) {
-	d.handed = max(d.handed, number)
-	d.o.Hub.Send(hub.Telemetry{
+func (d *Device) sendAgain(now time.Time, a journal.Answer, number uint64) {
+	d.hand(now, hub.Telemetry{
 		Topic: a.Topic, Body: []byte(a.Body), CorrelationID: a.CorrelationID,
 		ID: d.o.Journal.ID(a.Number), Number: number, Created: a.At, Late: true,
-	})
+	}, answers)
 }
 
 // result is what the log says of a command's answers: the last one, which is the

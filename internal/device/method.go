@@ -114,7 +114,7 @@ func status(err error, why cause.Cause) int {
 	switch err {
 	case commands.ErrUnknown:
 		return statusUnknown
-	case commands.ErrRejected:
+	case commands.ErrRejected, commands.ErrExpired:
 		return statusRejected
 	}
 	return statusUnavailable

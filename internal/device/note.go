@@ -27,8 +27,15 @@ func (d *Device) begin(now time.Time) {
 	d.save(now)
 	if owed := d.o.Journal.Owed(); len(owed) > 0 {
 		d.o.Log.Info("messages from before the start are still to be sent", "messages", len(owed))
-		for _, a := range owed {
-			d.sendAgain(a, a.Number)
+		d.sendOwed(now)
+	}
+}
+
+// sendOwed sends what the hub was not given yet.
+func (d *Device) sendOwed(now time.Time) {
+	for _, a := range d.o.Journal.Owed() {
+		if a.Number > d.handed {
+			d.sendAgain(now, a, a.Number)
 		}
 	}
 }

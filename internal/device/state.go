@@ -24,7 +24,9 @@ type State struct {
 	Relays   map[string]bool   `json:"relays"`
 	Settings commands.Settings `json:"settings"`
 	Backlog  commands.Backlog  `json:"backlog,omitzero"`
+	Empty    time.Time         `json:"empty,omitzero"`    // when the hub's queue was last certainly empty
 	BootID   string            `json:"boot_id,omitempty"` // of the kernel that saw this state
+	Spent    Spent             `json:"spent,omitzero"`    // of the day's messages
 	Journal  uint64            `json:"journal,omitempty"` // number of the newest record that it knows of
 }
 
@@ -98,7 +100,10 @@ func (s State) Wanted(pin string, powerOn bool) bool {
 func (d *Device) state(now time.Time) State {
 	s := State{
 		Relays: make(map[string]bool, d.o.Relays.Len()), Settings: d.o.Commands.Settings(),
-		Backlog: d.o.Commands.Backlog(now), BootID: d.o.BootID,
+		Backlog: d.o.Commands.Backlog(now), BootID: d.o.BootID, Spent: d.meter.saying(d.ending),
+	}
+	if d.o.Guarded {
+		s.Empty = d.queue.saying(now, d.o.Wall(now), d.ending)
 	}
 	keep := s.Settings.SaveState()
 	for i := range d.o.Relays.Len() {
@@ -108,7 +113,7 @@ func (d *Device) state(now time.Time) State {
 }
 
 func (s State) equal(o State) bool {
-	return s.Settings == o.Settings && s.BootID == o.BootID && s.Backlog.Equal(o.Backlog) && maps.Equal(s.Relays, o.Relays)
+	return s.Settings == o.Settings && s.BootID == o.BootID && s.Empty.Equal(o.Empty) && s.Spent == o.Spent && s.Backlog.Equal(o.Backlog) && maps.Equal(s.Relays, o.Relays)
 }
 
 // text is s as the journal has it.

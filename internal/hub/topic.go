@@ -76,6 +76,18 @@ func unreserved(c byte) bool {
 	return c == '-' || c == '_' || c == '.' || c == '~'
 }
 
+// Size is what the hub counts of t, or a little more, in bytes.
+func (t Telemetry) Size() int { return t.size() }
+
+// Size is what the hub counts of m, or a little more, in bytes.
+func (m Message) Size() int {
+	n := len(m.Body) + len(m.ID) + len(m.CorrelationID) + len(m.UserID) + len(m.To) + len(m.Expiry) + len(m.ContentType) + len(m.ContentEncoding)
+	for _, p := range m.Properties {
+		n += len(p.Name) + len(p.Value)
+	}
+	return n
+}
+
 // size is what the hub counts of t, or a little more (contract, section 3.5).
 func (t Telemetry) size() int {
 	return len(t.Body) + len(t.Topic) + len(t.CorrelationID) + len(t.ID) +

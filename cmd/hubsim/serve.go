@@ -64,6 +64,7 @@ func serveCommand(control *string) *cobra.Command {
 	f.IntVar(&v.options.Quota.Meter, "meter", 4096, "`bytes` that count as one message; 512 on the free tier")
 	f.IntVar(&v.options.MaxSubscriptions, "max-subscriptions", 5, "how many subscriptions a connection may have")
 	f.BoolVar(&v.options.DeliverUnsubscribed, "deliver-unsubscribed", false, "deliver also what was sent before a device first subscribed")
+	f.BoolVar(&v.options.TLSTickets, "tls-tickets", false, "let devices resume TLS sessions")
 	f.IntVar(&v.options.DPSPolls, "dps-polls", 1, "how many polls are answered \"assigning\"")
 	f.DurationVar(&v.options.DPSRetryAfter, "dps-retry-after", 3*time.Second, "the Retry-After of those answers")
 	f.DurationVar(&v.offset, "clock-offset", 0, "how far the cloud's clock is ahead of this machine's")

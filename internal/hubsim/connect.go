@@ -29,6 +29,7 @@ type Login struct {
 	Device     string    `json:"deviceId"`
 	Host       string    `json:"host"`                 // the hub in the username
 	ServerName string    `json:"serverName,omitempty"` // the name asked for in TLS, the gateway's behind one
+	Resumed    bool      `json:"resumed,omitempty"`    // the TLS session was
 	Code       int       `json:"code"`                 // of the CONNACK; -1: closed or left without one
 	Why        string    `json:"why"`                  // reason of a refusal; the device is not told
 	Clean      bool      `json:"clean"`
@@ -76,7 +77,7 @@ func (s *Sim) connect(l *link) *session {
 	l.device.Store(&c.ClientIdentifier)
 	a := attempt{sim: s, link: l, packet: c}
 	a.login = Login{
-		Time: time.Now(), Conn: l.id, Transport: l.transport, ServerName: l.serverName, Device: c.ClientIdentifier, Code: -1,
+		Time: time.Now(), Conn: l.id, Transport: l.transport, ServerName: l.serverName, Resumed: l.resumed, Device: c.ClientIdentifier, Code: -1,
 		Clean: c.CleanSession, KeepAlive: int(c.Keepalive), Will: c.WillFlag,
 	}
 	ss, code, err := a.judge()

@@ -78,7 +78,7 @@ func (l *link) handshake() error {
 		return err
 	}
 	state := conn.ConnectionState()
-	l.peer, l.serverName = state.PeerCertificates, state.ServerName
+	l.peer, l.serverName, l.resumed = state.PeerCertificates, state.ServerName, state.DidResume
 	return conn.SetDeadline(time.Time{})
 }
 

@@ -34,6 +34,7 @@ type link struct {
 
 	transport  Transport
 	serverName string              // that the device has asked for in TLS
+	resumed    bool                // TLS went on from an earlier connection
 	peer       []*x509.Certificate // what it has shown there, its own first
 
 	buf *bufio.Reader // made at the first read

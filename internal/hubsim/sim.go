@@ -45,6 +45,10 @@ type Options struct {
 	DeliverUnsubscribed bool          // deliver also what was sent before a device's first SUBSCRIBE (H20b)
 	Keep                int           // how many events, logins and packets are remembered, default 10,000 each
 
+	// TLSTickets lets devices resume TLS sessions. Whether the service does is
+	// not known. Who resumes is shown no certificate, nor a wrong one.
+	TLSTickets bool
+
 	ScopeID       string        // id scope of the provisioning service, default "0ne00000001"
 	DPSPolls      int           // how many polls are answered "assigning" before the result, default 1; below 0 none
 	DPSRetryAfter time.Duration // the Retry-After of those answers, default 3 s; below 0 says 0

@@ -40,7 +40,7 @@ func (s *Sim) TLSConfig(ca *CA) (*tls.Config, error) {
 		}
 		return &good, nil
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: choose, SessionTicketsDisabled: true, ClientAuth: tls.RequestClientCert}, nil
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: choose, SessionTicketsDisabled: !s.opts.TLSTickets, ClientAuth: tls.RequestClientCert}, nil
 }
 
 // DPSConfig returns the same for the provisioning service, whose certificate

@@ -119,6 +119,45 @@ func TestT03WrongCertificates(t *testing.T) {
 	login(t, conn)
 }
 
+// TestTLSTickets: TLS sessions are resumed only if that was asked for.
+func TestTLSTickets(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		s := hubsim.New(hubsim.Options{TLSTickets: on})
+		defer s.Close()
+		lamp, err := hubsim.SelfSigned(time.Now(), "lamp")
+		must(t, err)
+		must(t, s.AddDevice(hubsim.Device{ID: "lamp", Auth: hubsim.Thumbprint, Thumbprints: []string{hubsim.ThumbprintOf(lamp.Certificate[0])}}))
+		ca, err := hubsim.NewCA(time.Now())
+		must(t, err)
+		config, err := s.TLSConfig(ca)
+		must(t, err)
+		l := listening{s, serveOn(t, s, config), ca}
+		device := &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost", Certificates: []tls.Certificate{lamp}, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+		for i := range 2 {
+			conn, err := l.dial(t, device)
+			must(t, err)
+			must(t, withCertificate("lamp").Write(conn))
+			p, err := packets.ReadPacket(conn) // and the ticket before it
+			must(t, err)
+			if a, ok := p.(*packets.ConnackPacket); !ok || a.ReturnCode != 0 {
+				t.Errorf("got %v", p)
+			}
+			if got, want := s.Logins()[i].Resumed, on && i == 1; got != want {
+				t.Errorf("tickets %t, connection %d: resumed %t", on, i, got)
+			}
+		}
+	}
+}
+
+// serveOn serves on a socket and returns its address.
+func serveOn(t *testing.T, s *hubsim.Sim, config *tls.Config) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	go s.Serve(t.Context(), ln, config) // ends with the test
+	return ln.Addr().String()
+}
+
 func isA[T error](err error) bool {
 	_, ok := errors.AsType[T](err)
 	return ok

@@ -84,8 +84,11 @@ func onLoopback(addr string) error {
 
 // server has the limits of all HTTP here. Its requests end with ctx.
 func (v *serving) server(ctx context.Context, h http.Handler) *http.Server {
+	var one http.Protocols // HTTP/2 may be left out of the build, and be offered all the same
+	one.SetHTTP1(true)
 	s := &http.Server{
 		Handler:           h,
+		Protocols:         &one,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,

@@ -287,6 +287,18 @@ func TestWebSocket(t *testing.T) {
 	must(t, c.stop())
 }
 
+// TestHTTP1: nothing else is offered.
+func TestHTTP1(t *testing.T) {
+	c := serve(t, "--data", "", "--group-key-file", filepath.Join(t.TempDir(), "group.key"), "--ca-file", filepath.Join(t.TempDir(), "ca.pem"))
+	conn, err := tls.Dial("tcp", c.at.DPS, &tls.Config{RootCAs: c.roots(), ServerName: "localhost", NextProtos: []string{"h2", "http/1.1"}})
+	must(t, err)
+	defer conn.Close()
+	if got := conn.ConnectionState().NegotiatedProtocol; got != "http/1.1" {
+		t.Errorf("got %q", got)
+	}
+	must(t, c.stop())
+}
+
 // TestRestart: what devices need to find again is there after a restart on the
 // same ports.
 func TestRestart(t *testing.T) {

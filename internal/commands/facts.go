@@ -2,6 +2,16 @@ package commands
 
 import "time"
 
+// Machine returns what is known of the machine, and what of it just now.
+func (in *Interpreter) Machine() (Device, Facts) {
+	return in.device, in.facts()
+}
+
+// Names returns the FriendlyName of each relay, in their order.
+func (in *Interpreter) Names() []string {
+	return in.names[:in.relays.Len()]
+}
+
 // A Device is what stays the same while the daemon runs.
 type Device struct {
 	Version       string // of the daemon: "0.1.0"

@@ -57,6 +57,24 @@ func (s *Settings) setOption(i, v int) {
 	s.changed[i] = uint8(v) ^ optionDefaults[i]
 }
 
+// A Setting is one that may be changed from afar, and its value.
+type Setting struct {
+	Name  string // of the command that changes it
+	Value int
+}
+
+// List returns the settings that may be changed from afar, in an order in which
+// they can be set: how to answer, then what relays do, then when to report.
+func (s Settings) List() []Setting {
+	var all []Setting
+	for i := range optionCount {
+		if settable(i) {
+			all = append(all, Setting{"SetOption" + strconv.Itoa(i), s.option(i)})
+		}
+	}
+	return append(all, Setting{"PowerOnState", s.PowerOnState()}, Setting{"TelePeriod", s.TelePeriod})
+}
+
 // savedSettings is the form of Settings in JSON.
 type savedSettings struct {
 	SetOption      map[string]int `json:",omitempty"`

@@ -2,6 +2,9 @@ package commands_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,5 +112,22 @@ func TestSettingsCompare(t *testing.T) {
 	d.run("SetOption59 1")
 	if d.Settings() == before {
 		t.Error("settings are equal though an option changed")
+	}
+}
+
+// TestList: what the twin reports, and takes, is what commands say and take.
+func TestList(t *testing.T) {
+	d := newDevice(t, []bool{false})
+	d.run("Backlog0 SetOption59 1;SetOption34 7;PowerOnState 1;TelePeriod 60")
+	want := []commands.Setting{
+		{"SetOption0", 1}, {"SetOption4", 0}, {"SetOption26", 0}, {"SetOption34", 7}, {"SetOption59", 1}, {"PowerOnState", 1}, {"TelePeriod", 60},
+	}
+	if got := d.Settings().List(); !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+	for _, s := range want {
+		if got := d.run(fmt.Sprint(s.Name, " ", s.Value)); len(got) != 1 || !strings.Contains(got[0], `{"`+s.Name+`":`) {
+			t.Errorf("%s is no command: %q", s.Name, got)
+		}
 	}
 }

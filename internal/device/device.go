@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"time"
 
+	"tasmota-azd/internal/cause"
 	"tasmota-azd/internal/commands"
 	"tasmota-azd/internal/hub"
 	"tasmota-azd/internal/journal"
@@ -42,6 +43,7 @@ type Hub interface {
 	Answer(m hub.Method, status int, body []byte)
 	Progress() (oldest uint64, dropped int)
 	Progressed() <-chan struct{}
+	Report(patch []byte)
 }
 
 // An Upkeep is work of the relays that falls due by itself, such as getting back a
@@ -89,8 +91,9 @@ type Device struct {
 	topic   topics
 	unacked []waiting
 	asked   []*asked // methods, in the order in which they came
-	runID   string   // tells the methods of this run from those of others
-	handed  uint64   // number of the last answer that the hub was given
+	shadow  shadow
+	runID   string // tells the methods of this run from those of others
+	handed  uint64 // number of the last answer that the hub was given
 	queue   cloudQueue
 	meter   meter
 	ending  bool      // the loop is about to end
@@ -132,6 +135,7 @@ func New(o Options) *Device {
 	d := &Device{o: o, seq: o.Journal.Last(), noted: o.State, topic: newTopics(o.FullTopic, ""), runID: rand.Text()[:8]}
 	d.queue.empty, d.queue.said = o.State.Empty, o.State.Empty
 	d.meter = newMeter(o.Limit, o.Meter, o.State.Spent)
+	d.remember()
 	return d
 }
 
@@ -170,7 +174,7 @@ func (d *Device) next() time.Time {
 	if len(d.asked) > 0 {
 		at = earliest(at, d.asked[0].until)
 	}
-	return earliest(earliest(at, d.meter.until), d.beatAt)
+	return earliest(earliest(at, earliest(d.shadow.lookAt, d.meter.until)), d.beatAt)
 }
 
 // tick does what is due at now.
@@ -183,6 +187,7 @@ func (d *Device) tick(now time.Time) {
 		d.answer(now)
 		if err != nil {
 			d.o.Log.Log(context.Background(), d.level(err), "queued command failed", "err", err)
+			d.fail(now, err, cause.Cause{})
 		}
 	}
 	if due(d.o.Upkeep.Next(), now) {
@@ -195,6 +200,9 @@ func (d *Device) tick(now time.Time) {
 	}
 	if due(d.meter.until, now) {
 		d.newDay(now)
+	}
+	if due(d.shadow.lookAt, now) {
+		d.report(now)
 	}
 	if due(d.syncAt, now) {
 		d.save(now)

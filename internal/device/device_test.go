@@ -3,6 +3,7 @@ package device_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +35,7 @@ type cloud struct {
 	step    func(when string)
 
 	progressed chan struct{}
+	patches    []json.RawMessage // reported
 }
 
 // Progress says that all has arrived, or nothing.
@@ -80,6 +82,12 @@ func (c *cloud) Answer(m hub.Method, status int, body []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.words = append(c.words, fmt.Sprintf("answer %s %d %s", m.ID, status, body))
+}
+
+func (c *cloud) Report(patch []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.patches = append(c.patches, patch)
 }
 
 func (c *cloud) said() []string {

@@ -19,6 +19,9 @@ func (d *Device) handle(now time.Time, ev hub.Event) {
 	switch ev := ev.(type) {
 	case hub.Connected:
 		d.queue.connected(now, ev)
+		if !ev.Renewal {
+			d.shadow.sessions++
+		}
 		d.soon(now) // settings such as BootCountSince may have changed
 		d.topic = newTopics(d.o.FullTopic, ev.DeviceID)
 		d.o.Status("connected to " + ev.Host + " as " + ev.DeviceID)
@@ -29,11 +32,14 @@ func (d *Device) handle(now time.Time, ev hub.Event) {
 	case hub.Disconnected:
 		d.queue.disconnected(d.o.Wall(now), ev)
 		d.o.Commands.Disconnected()
+		d.shadow.forget()
 		if !ev.Renewal {
 			d.o.Status("not connected, trying again: " + ev.Err.Error())
 		}
 	case hub.Message:
 		d.message(now, ev)
+	case hub.Twin, hub.Desired, hub.Reported:
+		d.twinEvent(now, ev)
 	case hub.Method:
 		d.method(now, ev)
 	}
@@ -99,6 +105,7 @@ func (d *Device) run(now time.Time, c commands.Command) ([]commands.Reply, error
 		attrs = append(attrs, slog.Any("err", err))
 	}
 	d.o.Log.LogAttrs(context.Background(), d.level(err), "command done", attrs...)
+	d.fail(now, err, c.Cause)
 	return replies, err
 }
 

@@ -75,6 +75,7 @@ func (d *Device) name(i int) string {
 // answers get their numbers.
 func (d *Device) note(now time.Time, o journal.Outcome) []journal.Answer {
 	d.o.Relays.ran()
+	d.changed(now)
 	state, known := d.state(now), d.noted.after(d.o.Journal.Unsaved())
 	changed := !state.equal(known)
 	if changed {
@@ -184,7 +185,7 @@ func (d *Device) save(now time.Time) {
 	if err == nil && d.o.Journal.Large() {
 		err = d.o.Journal.Compact()
 	}
-	d.failing(now, errors.Join(err, d.o.Store.Sync()))
+	d.failing(now, errors.Join(err, d.saveTwin(), d.o.Store.Sync()))
 }
 
 func (d *Device) saveState(now time.Time) error {

@@ -65,7 +65,7 @@ func refused(status int) bool { return 400 <= status && status < 500 && status !
 // removes (contract, section 6.3). It never blocks. It is to be called when the
 // Twin of the session has been told; if that session is over nothing happens, else
 // Reported tells the outcome. patch must not be changed afterwards.
-func (c *Client) Report(patch json.RawMessage) {
+func (c *Client) Report(patch []byte) {
 	if l := c.current.Load(); l != nil {
 		l.twin.report(patch)
 	}

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -32,7 +31,7 @@ type twinLink struct {
 	mu      sync.Mutex
 	mail    []mail
 	lost    bool // mail had to be dropped
-	patches []json.RawMessage
+	patches [][]byte
 
 	fetchAt  time.Time // when the whole is to be asked for; zero while nothing was missed
 	known    bool      // version is that of the desired properties
@@ -78,7 +77,7 @@ func (t *twinLink) put(topic string, body []byte) {
 }
 
 // report takes a patch.
-func (t *twinLink) report(p json.RawMessage) {
+func (t *twinLink) report(p []byte) {
 	if len(p) > MaxReported {
 		t.opts.Log.Error("reported properties are too large for the hub", "bytes", len(p), "limit", MaxReported)
 		t.link.express.put(Reported{Status: 413, Err: errors.New("the patch is larger than the hub allows")})

@@ -75,6 +75,7 @@ func (a *answers) Progress() (uint64, int)        { return 0, 0 }
 func (a *answers) Progressed() <-chan struct{}    { return nil }
 func (a *answers) Answer(hub.Method, int, []byte) {}
 func (a *answers) Ack(hub.Message)                {}
+func (a *answers) Report([]byte)                  {}
 func (a *answers) Send(t hub.Telemetry) {
 	a.all++
 	if strings.HasPrefix(string(t.Body), `{"Command":"Error"`) {

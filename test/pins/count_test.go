@@ -46,17 +46,17 @@ func TestTable(t *testing.T) {
 		{Scenario: "b", Driver: "periph", Board: "Pi 4", Counts: pins.Counts{Seen: 2, Unexpected: 2, Wrong: 7 * time.Microsecond}},
 		{Scenario: "b", Driver: "gpiochip", Board: "Pi 4", Systemd: true},
 		{Scenario: "a", Driver: "gpiochip", Board: "Pi 4", Keeps: true},
-		{Scenario: "b", Driver: "periph", Board: "Pi 5", Counts: pins.Counts{Seen: 2, Unexpected: 2, Wrong: 9 * time.Microsecond}},
+		{Scenario: "b", Driver: "periph", Board: "Pi 5", Systemd: true, Keeps: true, Counts: pins.Counts{Seen: 2, Unexpected: 2, Wrong: 9 * time.Microsecond}},
 	}
 	var text strings.Builder
-	if err := pins.Table(&text, pins.Merge(rows)); err != nil {
+	if err := pins.Table(&text, rows); err != nil {
 		t.Fatal(err)
 	}
-	const want = `| scenario | driver   | board      | started    | kernel  | commanded | seen | by the kernel | unexpected | wrong level, µs | let go, ms | note |
-| -------- | -------- | ---------- | ---------- | ------- | --------- | ---- | ------------- | ---------- | --------------- | ---------- | ---- |
-| b        | gpiochip | Pi 4       | by systemd | lets go | 0         | 0    | 0             | 0          | 0               | 0          |      |
-| b        | periph   | Pi 4, Pi 5 | bare       | lets go | 0         | 2    | 0             | 2          | 9               | 0          |      |
-| a        | gpiochip | Pi 4       | bare       | keeps   | 0         | 0    | 0             | 0          | 0               | 0          |      |
+	const want = `| scenario | driver   | boards     | started, kernel             | commanded | seen | by the kernel | unexpected | wrong level, µs | let go, ms | note |
+| -------- | -------- | ---------- | --------------------------- | --------- | ---- | ------------- | ---------- | --------------- | ---------- | ---- |
+| a        | gpiochip | Pi 4       | bare keeps                  | 0         | 0    | 0             | 0          | 0               | 0          |      |
+| b        | gpiochip | Pi 4       | systemd lets go             | 0         | 0    | 0             | 0          | 0               | 0          |      |
+| b        | periph   | Pi 4, Pi 5 | bare lets go, systemd keeps | 0         | 2    | 0             | 2          | 9               | 0          |      |
 `
 	if text.String() != want {
 		t.Errorf("got\n%s", text.String())

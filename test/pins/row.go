@@ -1,13 +1,12 @@
 package pins
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -79,72 +78,22 @@ func ReadRows(r io.Reader) ([]Row, error) {
 	}
 }
 
-// Merge makes one row of those that differ in the board only, and puts them in order:
-// scenarios as they first came, in each of them by driver. The times are the longest.
-func Merge(rows []Row) []Row {
-	var merged []Row
-	var scenarios []string
-	for _, r := range rows {
-		if !slices.Contains(scenarios, r.Scenario) {
-			scenarios = append(scenarios, r.Scenario)
-		}
-		i := slices.IndexFunc(merged, func(m Row) bool {
-			a, b := m, r
-			a.Board, a.Wrong, a.LetGo, b.Board, b.Wrong, b.LetGo = "", 0, 0, "", 0, 0
-			return a == b
-		})
-		if i < 0 {
-			merged = append(merged, r)
-			continue
-		}
-		if m := &merged[i]; !slices.Contains(strings.Split(m.Board, ", "), r.Board) {
-			m.Board += ", " + r.Board
-		}
-		merged[i].Wrong, merged[i].LetGo = max(merged[i].Wrong, r.Wrong), max(merged[i].LetGo, r.LetGo)
+// place names where a row was seen, but for the board.
+func (r Row) place() string {
+	started, kernel := "bare", "lets go"
+	if r.Systemd {
+		started = "systemd"
 	}
-	slices.SortStableFunc(merged, func(a, b Row) int {
-		if s := slices.Index(scenarios, a.Scenario) - slices.Index(scenarios, b.Scenario); s != 0 {
-			return s
-		}
-		return strings.Compare(a.Driver, b.Driver)
-	})
-	return merged
+	if r.Keeps {
+		kernel = "keeps"
+	}
+	return started + " " + kernel
 }
 
-// Table writes the rows as a table in Markdown.
-func Table(w io.Writer, rows []Row) error {
-	table := [][]string{
-		{"scenario", "driver", "board", "started", "kernel", "commanded", "seen", "by the kernel", "unexpected", "wrong level, µs", "let go, ms", "note"},
-		nil, // the rule
-	}
-	for _, r := range rows {
-		started, kernel := "bare", "lets go"
-		if r.Systemd {
-			started = "by systemd"
-		}
-		if r.Keeps {
-			kernel = "keeps"
-		}
-		table = append(table, []string{r.Scenario, r.Driver, r.Board, started, kernel,
-			fmt.Sprint(r.Commanded), fmt.Sprint(r.Seen), fmt.Sprint(r.Kernel), fmt.Sprint(r.Unexpected),
-			fmt.Sprint(r.Wrong.Microseconds()), fmt.Sprint(r.LetGo.Milliseconds()), r.Note})
-	}
-	widths := make([]int, len(table[0]))
-	for _, cells := range table {
-		for i, c := range cells {
-			widths[i] = max(widths[i], len([]rune(c)))
-		}
-	}
-	for _, width := range widths {
-		table[1] = append(table[1], strings.Repeat("-", width))
-	}
-	for _, cells := range table {
-		for i, c := range cells {
-			cells[i] = c + strings.Repeat(" ", widths[i]-len([]rune(c)))
-		}
-		if _, err := fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")); err != nil {
-			return err
-		}
-	}
-	return nil
+// sorted puts rows in order, whichever was played first.
+func sorted(rows []Row) []Row {
+	return slices.SortedFunc(slices.Values(rows), func(a, b Row) int {
+		return cmp.Or(cmp.Compare(a.Scenario, b.Scenario), cmp.Compare(a.Driver, b.Driver),
+			cmp.Compare(a.place(), b.place()), cmp.Compare(a.Board, b.Board))
+	})
 }

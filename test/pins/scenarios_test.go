@@ -55,7 +55,7 @@ var scenarios = append(coldStarts(), []scenario{
 	{name: "line held by another, then free", letGo: "the other lets go of B", steps: `saved "on off on off"
 		hold run $B open=low pause & holder=$!; gpio wait $B 0; until hold find $B | grep -q InUse; do sleep 0.05; done
 		wanted free - free free; fails 'in use\|busy'
-		kill $holder; wanted on off on off; recovers; are on off on off`},
+		wanted on off on off; kill $holder; recovers; are on off on off`},
 	{name: "crash loop: 10 times kill -9", steps: begins + `for i in 0 1 2 3 4 5 6 7 8 9; do killed; done; are on off on off`},
 	{name: "watchdog: the process is stopped, and killed", systemd: true,
 		steps: `mkdir -p /run/systemd/system/tasmota-azd.service.d; printf "[Service]\nWatchdogSec=2s\n" >/run/systemd/system/tasmota-azd.service.d/watchdog.conf

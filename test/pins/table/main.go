@@ -39,7 +39,7 @@ func run(rows, document string, stdout io.Writer) error {
 		return fmt.Errorf("%s: %w", rows, err)
 	}
 	var table bytes.Buffer
-	if err := pins.Table(&table, pins.Merge(all)); err != nil {
+	if err := pins.Table(&table, all); err != nil {
 		return err
 	}
 	if _, err := stdout.Write(table.Bytes()); err != nil {

@@ -1,0 +1,75 @@
+package pins
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// A group is rows of one scenario and driver whose edges are the same. The times are
+// the longest of them.
+type group struct {
+	Row
+	boards, places []string
+}
+
+func (g *group) add(r Row) {
+	if !slices.Contains(g.boards, r.Board) {
+		g.boards = append(g.boards, r.Board)
+	}
+	if !slices.Contains(g.places, r.place()) {
+		g.places = append(g.places, r.place())
+	}
+	g.Wrong, g.LetGo = max(g.Wrong, r.Wrong), max(g.LetGo, r.LetGo)
+}
+
+// takes tells whether a row belongs to the group.
+func (g *group) takes(r Row) bool {
+	return g.Scenario == r.Scenario && g.Driver == r.Driver && g.Note == r.Note && g.Commanded == r.Commanded &&
+		g.Seen == r.Seen && g.Kernel == r.Kernel && g.Unexpected == r.Unexpected
+}
+
+func groups(rows []Row) []*group {
+	var list []*group
+	for _, r := range sorted(rows) {
+		i := slices.IndexFunc(list, func(g *group) bool { return g.takes(r) })
+		if i < 0 {
+			i, list = len(list), append(list, &group{Row: r})
+		}
+		list[i].add(r)
+	}
+	return list
+}
+
+// Table writes rows as a table in Markdown. Rows with the same edges are put together.
+func Table(w io.Writer, rows []Row) error {
+	table := [][]string{
+		{"scenario", "driver", "boards", "started, kernel", "commanded", "seen", "by the kernel", "unexpected", "wrong level, µs", "let go, ms", "note"},
+		nil, // the rule
+	}
+	for _, g := range groups(rows) {
+		table = append(table, []string{g.Scenario, g.Driver, strings.Join(g.boards, ", "), strings.Join(g.places, ", "),
+			fmt.Sprint(g.Commanded), fmt.Sprint(g.Seen), fmt.Sprint(g.Kernel), fmt.Sprint(g.Unexpected),
+			fmt.Sprint(g.Wrong.Microseconds()), fmt.Sprint(g.LetGo.Milliseconds()), g.Note})
+	}
+	for column := range table[0] {
+		width := 0
+		for _, cells := range table {
+			if column < len(cells) {
+				width = max(width, utf8.RuneCountInString(cells[column]))
+			}
+		}
+		table[1] = append(table[1], strings.Repeat("-", width))
+		for _, cells := range table {
+			cells[column] += strings.Repeat(" ", width-utf8.RuneCountInString(cells[column]))
+		}
+	}
+	for _, cells := range table {
+		if _, err := fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,4 +122,53 @@ func TestNewCertificateIsUsedWithinTheHour(t *testing.T) {
 			t.Error("not said")
 		}
 	})
+}
+
+// TestResumedSessionShowsTheNewCertificate: a TLS session that is resumed is one
+// with the certificate of its beginning.
+func TestResumedSessionShowsTheNewCertificate(t *testing.T) {
+	ca, year := newAuthority(t, "Root"), time.Now().AddDate(1, 0, 0)
+	first, second := certtest.SelfSigned(t, dev, year).Parse(t), certtest.SelfSigned(t, dev, year).Parse(t)
+	sim := hubsim.New(hubsim.Options{})
+	defer sim.Close()
+	must(t, sim.AddDevice(hubsim.Device{ID: dev, Auth: hubsim.Thumbprint, Thumbprints: []string{first.Fingerprint()}}))
+	config := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "localhost", time.Now())}, ClientAuth: tls.RequestClientCert}
+	port := listen(t, func(c net.Conn) { sim.ServeConn(tls.Server(c, config)) })
+	var renewed atomic.Bool
+	o := hub.Options{Port: port, Roots: ca.pool(), Identify: func(context.Context, hub.Trouble) (hub.Identity, error) {
+		id := hub.Identity{Host: "localhost", DeviceID: dev, Certificate: first}
+		if renewed.Load() {
+			id.Certificate = second
+		}
+		return id, nil
+	}}
+	_, events, stop := runAs(t, o, hub.Identity{})
+	defer stop()
+	if ev, ok := (<-events).(hub.Connected); !ok {
+		t.Fatalf("told: %+v", ev)
+	}
+	renewed.Store(true)
+	must(t, sim.DeleteDevice(dev))
+	must(t, sim.AddDevice(hubsim.Device{ID: dev, Auth: hubsim.Thumbprint, Thumbprints: []string{second.Fingerprint()}}))
+	<-events // that the session has ended
+	if ev, ok := (<-events).(hub.Connected); !ok {
+		t.Errorf("told: %+v", ev)
+	}
+}
+
+// TestRenegotiation: on port 443 the service may ask for the certificate when it
+// has heard the request. Go's own server cannot do that, and openssl's no
+// WebSocket; so it says no, which only a connection that stands can hear.
+func TestRenegotiation(t *testing.T) {
+	ca := certtest.NewAuthority(t, "Root")
+	port := ca.IssueServer(t).Renegotiate(t, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+	_, events, stop := runAs(t, hub.Options{WebPort: port, Roots: ca.Pool()}, hub.Identity{
+		Host: "localhost", DeviceID: dev, Way: hub.WebSocket,
+		Certificate: certtest.SelfSigned(t, dev, time.Now().AddDate(1, 0, 0)).Parse(t),
+	})
+	ev := <-events
+	stop()
+	if d, _ := ev.(hub.Disconnected); d.Err == nil || !strings.Contains(d.Err.Error(), "(HTTP 404)") {
+		t.Errorf("told: %+v", ev)
+	}
 }

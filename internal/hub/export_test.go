@@ -9,6 +9,7 @@ var (
 	Encode   = encode
 	Inbound  = inboundPrefix
 	Outbound = outboundPrefix
+	Upgrade  = upgrade
 
 	DecodeMethod = decodeMethod
 	AnswerTopic  = answerTopic

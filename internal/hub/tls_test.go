@@ -144,7 +144,7 @@ func TestTLS(t *testing.T) {
 				}
 			case hub.Disconnected:
 				e, ok := errors.AsType[*hub.Error](ev.Err)
-				if tt.words == "" || !ok || e.Kind != hub.Untrusted || !strings.Contains(e.Error(), tt.words) {
+				if tt.words == "" || !ok || e.Kind != hub.Untrusted || e.Network() != (tt.name == "TLS 1.1") || !strings.Contains(e.Error(), tt.words) {
 					t.Errorf("told: %v", ev.Err)
 				}
 			}
@@ -168,7 +168,7 @@ func TestNoTLS(t *testing.T) {
 			ev := firstEvent(t, hub.Options{Port: tt.port})
 			d, _ := ev.(hub.Disconnected)
 			e, ok := errors.AsType[*hub.Error](d.Err)
-			if !ok || e.Kind != tt.kind || !strings.Contains(e.Error(), tt.words) {
+			if !ok || e.Kind != tt.kind || !e.Network() || !strings.Contains(e.Error(), tt.words) {
 				t.Errorf("told: %+v", ev)
 			}
 		})

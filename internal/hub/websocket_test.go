@@ -1,15 +1,21 @@
 package hub_test
 
 import (
+	"bufio"
 	"context"
+	"crypto/sha1"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -226,4 +232,41 @@ func TestTrial(t *testing.T) {
 			})
 		})
 	}
+}
+
+// layered is a connection with another one below, as TLS is.
+type layered struct{ net.Conn }
+
+func (l layered) NetConn() net.Conn { return l.Conn }
+
+// TestDeadWebSocket: the other side accepts, and then takes nothing any more.
+func TestDeadWebSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		here, there := net.Pipe()
+		defer there.Close()
+		go func() {
+			r, err := http.ReadRequest(bufio.NewReader(there))
+			if err != nil {
+				return
+			}
+			sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+			fmt.Fprintf(there, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+				"Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Accept: %s\r\n\r\n", base64.StdEncoding.EncodeToString(sum[:]))
+		}()
+		conn, err := hub.Upgrade(t.Context(), layered{here}, hub.Identity{Host: hubName}, 443)
+		must(t, err)
+		if below := conn.(interface{ NetConn() net.Conn }).NetConn(); below != here {
+			t.Errorf("below it is %T", below)
+		}
+		must(t, conn.SetWriteDeadline(time.Now().Add(10*time.Second)))
+		start := time.Now()
+		if _, err := conn.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != 10*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		start = time.Now()
+		conn.Close()
+		if d := time.Since(start); d > time.Second {
+			t.Errorf("closing it took %v", d)
+		}
+	})
 }

@@ -110,9 +110,15 @@ func TestExpiryIsWarnedOfOnceADay(t *testing.T) {
 		if n := said("has expired"); n < 2 || n > 4 || said("level=ERROR") != n {
 			t.Errorf("%d errors in three days", n)
 		}
-		// The new one is not warned of, and the old one forgotten.
+		// A new one that is nearly over is warned of at once, a good one not.
+		b.renew(t, certtest.SelfSigned(t, "pump", time.Now().Add(10*24*time.Hour)))
+		before := said("level=WARN")
+		pass(1)
+		if said("level=WARN") != before+1 {
+			t.Error("no warning of a new certificate that is nearly over")
+		}
 		b.renew(t, certtest.SelfSigned(t, "pump", time.Now().AddDate(1, 0, 0)))
-		before := said("level=WARN") + said("level=ERROR")
+		before = said("level=WARN") + said("level=ERROR")
 		pass(48)
 		if said("level=WARN")+said("level=ERROR") != before {
 			t.Error("the new certificate is warned of")
@@ -190,10 +196,11 @@ func TestWrongKindOfKey(t *testing.T) {
 				}
 				// Once DPS has taken the key, its kind is right.
 				n := b.cloud.probes
-				b.cloud.until = time.Now().Add(time.Hour)
-				time.Sleep(time.Hour)
+				b.cloud.until = time.Now().Add(3 * time.Hour)
+				time.Sleep(2 * time.Hour)
+				asked := b.reached()
 				identify(t, i, hub.Trouble{Failures: 10, Since: time.Now().Add(-time.Hour)})
-				if b.cloud.probes != n {
+				if b.cloud.probes != n || b.reached() != asked+1 {
 					t.Error("asked after the kind of a key that DPS has taken")
 				}
 			})

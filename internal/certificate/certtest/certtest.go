@@ -31,7 +31,7 @@ type Authority struct {
 func NewAuthority(t testing.TB, name string) *Authority {
 	t.Helper()
 	template := fill(name, time.Now().AddDate(5, 0, 0))
-	template.IsCA, template.BasicConstraintsValid = true, true
+	template.IsCA, template.BasicConstraintsValid, template.ExtKeyUsage = true, true, nil
 	template.KeyUsage = x509.KeyUsageCertSign
 	a := &Authority{key: newKey(t)}
 	a.Pair, a.Leaf = sign(t, template, template, a.key, a.key)
@@ -43,6 +43,22 @@ func (a *Authority) Issue(t testing.TB, name string, end time.Time) Pair {
 	t.Helper()
 	p, _ := sign(t, fill(name, end), a.Leaf, newKey(t), a.key)
 	return p
+}
+
+// IssueServer makes the certificate of a server at localhost, for a day.
+func (a *Authority) IssueServer(t testing.TB) Pair {
+	t.Helper()
+	template := fill("localhost", time.Now().AddDate(0, 0, 1))
+	template.DNSNames, template.ExtKeyUsage = []string{"localhost"}, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	p, _ := sign(t, template, a.Leaf, newKey(t), a.key)
+	return p
+}
+
+// Pool returns the roots of whoever trusts a.
+func (a *Authority) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.Leaf)
+	return pool
 }
 
 // SelfSigned makes a certificate for which nobody vouches, and which counts

@@ -71,6 +71,15 @@ pins:
 	PINS_ROWS=$(CURDIR)/bin/pins.rows $(GO) test -v -count 1 -timeout 3h ./test/pins ./test/rpi-emu
 	$(GO) run ./test/pins/table bin/pins.rows docs/pins.md
 
+.PHONY: bench-renewal
+bench-renewal:
+	$(GO) run ./test/bench/renewal
+
+# Ten thousand devices after an outage of the hub: arrivals against its limits.
+.PHONY: herd
+herd:
+	$(GO) test -count=1 -v -run '^TestHerd$$' ./internal/hub ./internal/identity
+
 # FUZZTIME for each fuzz test, one after the other.
 FUZZTIME ?= 30s
 .PHONY: fuzz

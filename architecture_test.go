@@ -19,10 +19,11 @@ var rooms = map[string]string{
 	"internal/cause":    "",
 	"internal/token":    "",
 	"internal/store":    "",
+	"internal/spread":   "",
 	"internal/clock":    "",
 	"internal/logs":     "",
 	"internal/dps":      "internal/certificate internal/token",
-	"internal/hub":      "internal/certificate internal/token",
+	"internal/hub":      "internal/certificate internal/spread internal/token",
 	"internal/twin":     "",
 	"internal/config":   "internal/boards internal/certificate internal/token",
 	"internal/boards":   "configs",
@@ -43,7 +44,7 @@ var rooms = map[string]string{
 
 	"internal/certificate/certtest": "internal/certificate",
 
-	"internal/identity": "internal/certificate internal/dps internal/hub internal/store internal/token",
+	"internal/identity": "internal/certificate internal/dps internal/hub internal/spread internal/store internal/token",
 	"internal/device":   "internal/cause internal/commands internal/edges internal/hub internal/journal internal/store internal/twin",
 	"cmd/tasmota-azd": "internal/boards internal/boards/trial internal/cause internal/clock internal/commands internal/config internal/device internal/dps internal/edges " +
 		"internal/hub internal/identity internal/journal internal/logs internal/relay internal/relay/gpiochip internal/store internal/system internal/token",

@@ -21,7 +21,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -29,6 +28,7 @@ import (
 	"time"
 
 	"tasmota-azd/internal/certificate"
+	"tasmota-azd/internal/spread"
 	"tasmota-azd/internal/token"
 )
 
@@ -71,7 +71,8 @@ type Options struct {
 type Client struct {
 	opts     Options
 	out      *outbox
-	chance   func() float64 // in [0, 1), for what is random in waits and renewals
+	turns    spread.Turns   // of this device, to wait and to renew
+	chance   func() float64 // their next, in [0, 1)
 	dialer   *net.Dialer
 	sessions tls.ClientSessionCache
 	current  atomic.Pointer[link] // of the session that stands
@@ -104,10 +105,12 @@ func New(o Options) *Client {
 	if o.Accepted == nil {
 		o.Accepted = func(Identity) {}
 	}
-	return &Client{
-		opts: o, out: newOutbox(), chance: rand.Float64,
+	c := &Client{
+		opts: o, out: newOutbox(),
 		dialer: tcpDialer(o.KeepAlive), sessions: tls.NewLRUClientSessionCache(2),
 	}
+	c.chance = c.turns.Next
+	return c
 }
 
 // maxKeepAlive is the largest keep-alive the hub honours (contract, section 1.5).

@@ -2,12 +2,19 @@ package hub
 
 import (
 	"errors"
+	"syscall"
 	"time"
 )
 
 const (
 	minWait = time.Second
 	maxWait = 5 * time.Minute
+	// crowdWait is the longest wait of a device that the hub has let in before and
+	// now turns away again and again. It may be one of thousands, of which the hub
+	// takes a hundred in a second (contract, section 3.6). To close a session or not
+	// to listen counts once, to refuse a login twice.
+	crowdWait  = 4 * time.Minute
+	turnedAway = 4
 	// stands is how long a session must last to count as a success.
 	stands = 30 * time.Second
 	// sayAgain is how often a fault that lasts is repeated in the log at least.
@@ -21,18 +28,20 @@ const (
 // A retry decides how long to wait after a failure, and what to say about it.
 type retry struct {
 	trouble Trouble
+	stood   bool      // a session stood before the trouble
+	away    int       // how often the hub turned this device away, in a row; a refusal counts twice
 	short   int       // sessions in a row that the other side cut short
 	said    string    // the last failure that was logged
 	saidAt  time.Time // when
 }
 
 // after counts a failure at now, that of a session which stood for a while or of
-// an attempt that led to none. It returns the time to wait: after n failures at
-// random between one second and 2ⁿ, so that devices which failed together do not
-// return together. chance is random in [0, 1).
+// an attempt that led to none. It returns the time to wait: after n failures between
+// one second and 2ⁿ, so that devices which failed together do not return together.
+// chance says where between, in [0, 1).
 func (r *retry) after(now time.Time, err error, stood time.Duration, chance float64) time.Duration {
 	if stood >= stands {
-		*r = retry{}
+		*r = retry{stood: true}
 	}
 	if r.trouble.Failures == 0 {
 		r.trouble.Since = now
@@ -42,9 +51,20 @@ func (r *retry) after(now time.Time, err error, stood time.Duration, chance floa
 	if e, ok := errors.AsType[*Error](err); ok && e.Kind == Lost && isClosed(err) {
 		r.short++
 	}
+	switch e, _ := errors.AsType[*Error](err); {
+	case e != nil && e.Kind == Refused:
+		r.away += 2
+	case isClosed(err) || errors.Is(err, syscall.ECONNREFUSED):
+		r.away++
+	default: // the network of this device may be at fault
+		r.away = 0
+	}
 	most := maxWait
 	if n := r.trouble.Failures; n < 9 { // 2⁹ s are more than five minutes
 		most = min(maxWait, time.Second<<n)
+	}
+	if r.stood && r.away >= turnedAway {
+		most = max(most, crowdWait)
 	}
 	return minWait + time.Duration(chance*float64(most-minWait))
 }

@@ -92,7 +92,7 @@ func (r *run) account(l *link) []any {
 
 // renewing takes note of a session that ended in good order.
 func (r *run) renewing() {
-	r.retry = retry{}
+	r.retry = retry{stood: true}
 	r.untold.only(Disconnected{Renewal: true})
 	select {
 	case r.events <- r.untold.first():

@@ -101,6 +101,9 @@ func (c *Client) identify(ctx context.Context, t Trouble) (Identity, error) {
 	if err == nil && (id.Host == "" || id.DeviceID == "") {
 		err = errors.New("neither hub nor device is known")
 	}
+	if err == nil {
+		c.turns.Of(id.DeviceID)
+	}
 	return id, err
 }
 

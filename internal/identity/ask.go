@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -13,13 +12,14 @@ import (
 )
 
 // When DPS is asked again although there is an assignment: when connecting has
-// failed this often and for this long (contract, section 7.7).
+// failed this often and for this long (contract, section 7.7): DPS takes 1,000
+// registrations a minute, and a fleet whose hub is gone must not come together.
 const (
 	manyFailures = 10
-	longTrouble  = 15 * time.Minute
-	askEvery     = time.Hour       // at most
-	missedEvery  = 5 * time.Minute // if DPS did not even hear it
-	askLimit     = time.Minute     // as the known hub waits meanwhile
+	longTrouble  = 15 * time.Minute // and up to twice that, each device at its place
+	askEvery     = time.Hour        // at most
+	missedEvery  = 5 * time.Minute  // if DPS did not even hear it
+	askLimit     = time.Minute      // as the known hub waits meanwhile
 )
 
 // Waits between two registrations without an assignment.
@@ -41,7 +41,7 @@ func (i *Identities) obtain(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		pause := retryIn(err, setbacks)
+		pause := retryIn(err, setbacks, i.turns.Next())
 		if passing(err) {
 			i.log.Warn("no hub yet", "err", err, "retry_in", pause.Round(time.Second/10))
 		} else {
@@ -55,18 +55,19 @@ func (i *Identities) obtain(ctx context.Context) error {
 }
 
 // retryIn is how long to wait after err: for what passes by itself from a
-// second up to five minutes, else a quarter of an hour and more; always a
-// different time, and at least what DPS asked for.
-func retryIn(err error, setbacks int) time.Duration {
+// second up to five minutes, else a quarter of an hour and more; at least what DPS
+// asked for. turn says where between, in [0, 1).
+func retryIn(err error, setbacks int, turn float64) time.Duration {
+	part := func(of time.Duration) time.Duration { return time.Duration(turn * float64(of)) }
 	if !passing(err) {
-		return max(slowRetry, retryAfter(err)) + rand.N(slowRetry)
+		return max(slowRetry, retryAfter(err)) + part(slowRetry)
 	}
-	pause := firstRetry + rand.N(min(firstRetry<<min(setbacks, 10), longestRetry-firstRetry))
+	pause := firstRetry + part(min(firstRetry<<min(setbacks, 10), longestRetry-firstRetry))
 	if e, ok := errors.AsType[*dps.Error](err); ok && e.Kind == dps.Throttled {
 		pause += throttleRetry
 	}
 	if asked := retryAfter(err); asked > 0 {
-		pause = max(pause, asked+rand.N(throttleRetry))
+		pause = max(pause, asked+part(throttleRetry))
 	}
 	return pause
 }
@@ -87,7 +88,8 @@ func retryAfter(err error) time.Duration {
 // due reports whether the hub has failed long enough to ask DPS whether it is
 // still the right one.
 func (i *Identities) due(t hub.Trouble) bool {
-	return t.Failures >= manyFailures && time.Since(t.Since) >= longTrouble && !time.Now().Before(i.next)
+	long := longTrouble + time.Duration(i.turns.Place()*float64(longTrouble))
+	return t.Failures >= manyFailures && time.Since(t.Since) >= long && !time.Now().Before(i.next)
 }
 
 // renewed reports whether DPS does not know the certificate yet that the device

@@ -24,6 +24,7 @@ import (
 
 	"tasmota-azd/internal/dps"
 	"tasmota-azd/internal/hub"
+	"tasmota-azd/internal/spread"
 	"tasmota-azd/internal/store"
 	"tasmota-azd/internal/token"
 )
@@ -71,6 +72,7 @@ type Identities struct {
 
 	known *assignment // what DPS said, nil if that is not known or does not fit
 	next  time.Time   // DPS is not asked again before
+	turns *spread.Turns
 }
 
 // New returns the identities of o. It reads the state and asks nobody yet.
@@ -85,6 +87,7 @@ func New(o Options) *Identities {
 		log:   o.Log,
 		keys:  newRing(o.Hub.Key, o.Secondary),
 		route: newRoute(o.Transport),
+		turns: new(spread.Turns),
 	}
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)
@@ -121,6 +124,7 @@ func (i *Identities) provisioned() bool { return i.dps.ScopeID != "" }
 // settle names the device and makes its own key from that of the group.
 func (i *Identities) settle(id string) {
 	i.named = true
+	i.turns.Of(id)
 	if !i.provisioned() {
 		i.hub.DeviceID = id
 		return

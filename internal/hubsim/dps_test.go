@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -99,33 +98,6 @@ func inDPS(t *testing.T, o hubsim.Options, f func(t *testing.T, c *cloud, group,
 	})
 }
 
-func TestD02Token(t *testing.T) {
-	inDPS(t, hubsim.Options{}, func(t *testing.T, c *cloud, _, single token.Key) {
-		with := func(auth string) int {
-			r := register(single, "rpi-7")
-			r.auth = auth
-			return c.ask(r).status
-		}
-		for auth, want := range map[string]int{
-			signed(t, keyText, scope+"/registrations/rpi-7", time.Hour) + "&skn=registration":                                   202,
-			signed(t, keyText, url.QueryEscape(scope+"/registrations/rpi-7"), time.Hour) + "&skn=registration":                  202,
-			signed(t, keyText, strings.ToLower(url.QueryEscape(scope+"/registrations/rpi-7")), time.Hour) + "&skn=registration": 202,
-			signed(t, keyText, scope+"/registrations/rpi-7", time.Hour):                                                         401,
-			signed(t, keyText, scope+"/registrations/rpi-7", time.Hour) + "&skn=registrations":                                  401,
-			signed(t, keyText, scope+"/registrations/rpi-8", time.Hour) + "&skn=registration":                                   401,
-			signed(t, keyText, scope+"/registrations", time.Hour) + "&skn=registration":                                         401,
-			signed(t, keyText, "0neother/registrations/rpi-7", time.Hour) + "&skn=registration":                                 401,
-			signed(t, keyText, scope+"/registrations/rpi-7", -time.Second) + "&skn=registration":                                401,
-			signed(t, groupText, scope+"/registrations/rpi-7", time.Hour) + "&skn=registration":                                 401,
-			"": 401, "Bearer x": 401,
-		} {
-			if got := with(auth); got != want {
-				t.Errorf("%s: %d, want %d", auth, got, want)
-			}
-		}
-	})
-}
-
 func TestD03Register(t *testing.T) {
 	inDPS(t, hubsim.Options{DPSPolls: 2}, func(t *testing.T, c *cloud, _, single token.Key) {
 		a := c.ask(register(single, "rpi-7"))
@@ -174,32 +146,6 @@ func TestD04UnknownOperation(t *testing.T) {
 		}
 		if p := c.ask(poll(group.Derive("rpi-8"), "rpi-8", a.OperationID)); p.status != 404 {
 			t.Errorf("another device's: %+v", p)
-		}
-	})
-}
-
-func TestD05KeysAndIdentity(t *testing.T) {
-	inDPS(t, hubsim.Options{}, func(t *testing.T, c *cloud, group, single token.Key) {
-		for id, k := range map[string]token.Key{"rpi-7": single, "B827EB000001": group.Derive("B827EB000001")} {
-			if a := c.provision(k, id); a.Status != "assigned" || a.State.DeviceID != id {
-				t.Fatalf("%s: %+v", id, a)
-			}
-			cl := c.connect(func(p *connectPacket) {
-				p.ClientIdentifier, p.Username = id, "localhost/"+id+"/?api-version=2021-04-12"
-				p.Password = []byte(token.Hub(k, "localhost", id, time.Now().Add(time.Hour)))
-			})
-			cl.disconnect()
-		}
-		for name, k := range map[string]token.Key{"the group's key": group, "another device's": group.Derive("b827eb000001"), "the individual one": single} {
-			if a := c.ask(register(k, "B827EB000001")); a.status != 401 || a.ErrorCode != 401002 {
-				t.Errorf("%s: %+v", name, a)
-			}
-		}
-		if a := c.ask(register(group, "fleet")); a.status != 401 {
-			t.Errorf("the group's own name and key: %+v", a)
-		}
-		if a := c.ask(register(group.Derive("rpi-7"), "rpi-7")); a.status != 401 {
-			t.Errorf("a derived key where there is an individual enrollment: %+v", a)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -99,6 +100,9 @@ func (c *webConn) Write(p []byte) (int, error) {
 	err := c.ws.WriteMessage(websocket.BinaryMessage, p)
 	if errors.Is(err, websocket.ErrCloseSent) { // as the other side has said goodbye
 		err = io.ErrClosedPipe
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() { // which the WebSocket puts into an error of its own
+		err = os.ErrDeadlineExceeded
 	}
 	if err != nil {
 		return 0, err

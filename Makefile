@@ -80,6 +80,12 @@ bench-renewal:
 herd:
 	$(GO) test -count=1 -v -run '^TestHerd$$' ./internal/hub ./internal/identity
 
+# A year of the daemon's parts in invented time, and thirty days of the built programs
+# in the small kernel's simulated time. `make test` plays the first weeks and hours.
+.PHONY: year
+year:
+	$(GO) test -count=1 -timeout 3h ./test/year -args -days=366
+
 # FUZZTIME for each fuzz test, one after the other.
 FUZZTIME ?= 30s
 .PHONY: fuzz

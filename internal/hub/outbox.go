@@ -29,6 +29,8 @@ type outbox struct {
 	standing bool // a session stands, or is about to follow on the last one
 	held     bool // nothing new is to be sent on this link
 	dropped  int
+
+	handed, confirmed int // so many were sent in this session, and acknowledged
 }
 
 func newOutbox() *outbox {
@@ -106,6 +108,7 @@ func (q *outbox) next() (Telemetry, bool) {
 		return Telemetry{}, false
 	}
 	q.sent++
+	q.handed++
 	return q.queue[q.sent-1], true
 }
 
@@ -121,6 +124,7 @@ func (q *outbox) unsend() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.sent--
+	q.handed--
 }
 
 // confirm forgets the oldest message on the wire: the hub has it.
@@ -132,6 +136,14 @@ func (q *outbox) confirm() {
 	}
 	q.remove(0)
 	q.sent--
+	q.confirmed++
+}
+
+// starved tells whether the session sent messages and none of them was acknowledged.
+func (q *outbox) starved() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.handed > 0 && q.confirmed == 0
 }
 
 // rewind ends a link: what is on the wire and not arrived is to be sent again.
@@ -153,6 +165,7 @@ func (q *outbox) open() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.standing, q.held = true, false
+	q.handed, q.confirmed = 0, 0
 	q.poke()
 }
 

@@ -245,3 +245,31 @@ func TestSlowLink(t *testing.T) {
 		}
 	})
 }
+
+// A hub whose messages of the day are used up says nothing. The device finds out, asks
+// rarely, and is back soon after midnight; nothing is lost.
+func TestUsedUpQuota(t *testing.T) {
+	for _, q := range []hubsim.Quota{
+		{Limit: 100, Publish: hubsim.OverDrop, Connect: hubsim.OverRefuse},
+		{Limit: 100, Publish: hubsim.OverClose, Connect: hubsim.OverSever},
+	} {
+		inBubble(t, setup{sim: hubsim.Options{Quota: q}}, func(t *testing.T, c *cloud, d *device) {
+			must(t, c.Spend(hubName, 100))
+			d.say("1")
+			time.Sleep(20 * time.Hour)
+			n := len(c.attempts())
+			if n > 20+20*12 || !strings.Contains(d.log(), "quota of the day may be used up") {
+				t.Errorf("%+v: %d attempts in 20 hours", q, n)
+			}
+			d.say("2")
+			time.Sleep(4*time.Hour + time.Minute + 2*time.Second) // it is midnight
+			var got []string
+			for _, b := range c.bodies() {
+				if b == "1" || b == "2" {
+					got = append(got, b)
+				}
+			}
+			wantEqual(t, got, "1", "2")
+		})
+	}
+}

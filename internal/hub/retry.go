@@ -27,12 +27,13 @@ const (
 
 // A retry decides how long to wait after a failure, and what to say about it.
 type retry struct {
-	trouble Trouble
-	stood   bool      // a session stood before the trouble
-	away    int       // how often the hub turned this device away, in a row; a refusal counts twice
-	short   int       // sessions in a row that the other side cut short
-	said    string    // the last failure that was logged
-	saidAt  time.Time // when
+	trouble  Trouble
+	stood    bool      // a session stood before the trouble
+	away     int       // how often the hub turned this device away, in a row; a refusal counts twice
+	short    int       // sessions in a row that the other side cut short
+	starving bool      // the hub's messages of the day are likely to be used up
+	said     string    // the last failure that was logged
+	saidAt   time.Time // when
 }
 
 // after counts a failure at now, that of a session which stood for a while or of
@@ -74,7 +75,10 @@ func (r *retry) after(now time.Time, err error, stood time.Duration, chance floa
 // so on, and once an hour.
 func (r *retry) report(now time.Time, err error) (text string, attrs []any, say bool) {
 	text = redact(err.Error())
-	if r.short >= pushedOut {
+	switch {
+	case r.starving:
+		text += "; the hub takes no message: its quota of the day may be used up, and then this lasts until 00:00 UTC"
+	case r.short >= pushedOut:
 		text += "; another client may be using this device id"
 	}
 	n := r.trouble.Failures

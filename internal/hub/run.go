@@ -36,6 +36,7 @@ type run struct {
 	events chan<- Event
 	untold untold
 	retry
+	famine famine
 	next   *link     // for the next session, connected but not logged in; nil if there is none
 	began  time.Time // when the last session began, zero if the last attempt failed
 	parted time.Time // when the last session ended in order to renew the token, else zero
@@ -93,6 +94,7 @@ func (r *run) account(l *link) []any {
 // renewing takes note of a session that ended in good order.
 func (r *run) renewing() {
 	r.retry = retry{stood: true}
+	r.famine = famine{}
 	r.untold.only(Disconnected{Renewal: true})
 	select {
 	case r.events <- r.untold.first():
@@ -109,9 +111,13 @@ func (r *run) failed(err error) time.Duration {
 	if !r.began.IsZero() {
 		stood, what = time.Since(r.began), "session ended"
 	}
+	starved := !r.began.IsZero() && r.out.starved()
 	r.began, r.parted = time.Time{}, time.Time{}
 	r.out.close()
+	r.famine.note(err, starved)
 	wait := r.retry.after(time.Now(), err, stood, r.chance())
+	wait = r.famine.wait(r.opts.Now(), wait, r.chance())
+	r.retry.starving = r.famine.likely()
 	if text, attrs, say := r.retry.report(time.Now(), err); say {
 		attrs = append([]any{"err", text}, attrs...)
 		r.opts.Log.Warn(what, append(attrs, "retry_in", wait.Round(100*time.Millisecond))...)

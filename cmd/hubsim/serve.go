@@ -30,6 +30,7 @@ type serving struct {
 	groupKey string
 	ready    string
 	offset   time.Duration
+	steady   bool
 	quiet    bool
 }
 
@@ -68,6 +69,7 @@ func serveCommand(control *string) *cobra.Command {
 	f.IntVar(&v.options.DPSPolls, "dps-polls", 1, "how many polls are answered \"assigning\"")
 	f.DurationVar(&v.options.DPSRetryAfter, "dps-retry-after", 3*time.Second, "the Retry-After of those answers")
 	f.DurationVar(&v.offset, "clock-offset", 0, "how far the cloud's clock is ahead of this machine's")
+	f.BoolVar(&v.steady, "steady-clock", false, "the cloud's clock does not follow when this machine's is set")
 	f.StringVar(&v.ready, "ready-file", "", "write the addresses to this `file`, in JSON, once all listen")
 	f.BoolVar(&v.quiet, "quiet", false, "log nothing")
 	return cmd
@@ -117,7 +119,7 @@ func (v *serving) settle(stderr io.Writer) error {
 	if v.options.DPSRetryAfter == 0 {
 		v.options.DPSRetryAfter = -1
 	}
-	v.options.Now = func() time.Time { return time.Now().Add(v.offset) }
+	v.options.Now = v.clock()
 	if !v.quiet {
 		v.options.Log = slog.New(slog.NewTextHandler(stderr, nil))
 	}
@@ -126,6 +128,15 @@ func (v *serving) settle(stderr io.Writer) error {
 		setDefault(&v.groupKey, filepath.Join(v.data, "group.key"))
 	}
 	return nil
+}
+
+// clock is the cloud's.
+func (v *serving) clock() func() time.Time {
+	if !v.steady {
+		return func() time.Time { return time.Now().Add(v.offset) }
+	}
+	began := time.Now()
+	return func() time.Time { return began.Round(0).Add(v.offset + time.Since(began)) }
 }
 
 func hostName(h string) bool {

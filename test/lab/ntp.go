@@ -7,23 +7,33 @@ import (
 	"time"
 )
 
-// A TimeServer answers NTP on loopback with the machine's time and an offset.
+// A TimeServer answers NTP with a time and an offset.
 type TimeServer struct {
 	Addr   string        // host:port
 	Offset time.Duration // how far its time is ahead; set before the first question
 	Silent atomic.Bool   // takes questions and does not answer
 
+	now  func() time.Time
 	conn net.PacketConn
 	done chan struct{}
 }
 
-// NewTimeServer starts a time server.
+// NewTimeServer starts a time server on loopback, which has the machine's time.
 func NewTimeServer(offset time.Duration) (*TimeServer, error) {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	return serveTime("127.0.0.1:0", offset, time.Now)
+}
+
+// ServeTime starts a time server at an address, which has the time that now tells.
+func ServeTime(addr string, now func() time.Time) (*TimeServer, error) {
+	return serveTime(addr, 0, now)
+}
+
+func serveTime(addr string, offset time.Duration, now func() time.Time) (*TimeServer, error) {
+	conn, err := net.ListenPacket("udp", addr)
 	if err != nil {
 		return nil, err
 	}
-	s := &TimeServer{Addr: conn.LocalAddr().String(), Offset: offset, conn: conn, done: make(chan struct{})}
+	s := &TimeServer{Addr: conn.LocalAddr().String(), Offset: offset, now: now, conn: conn, done: make(chan struct{})}
 	go s.serve()
 	return s, nil
 }
@@ -51,7 +61,7 @@ func (s *TimeServer) serve() {
 
 // answer is a stratum 2 server's reply to a client's packet (RFC 5905, section 7.3).
 func (s *TimeServer) answer(question []byte) []byte {
-	now := time.Now().Add(s.Offset)
+	now := s.now().Add(s.Offset)
 	a := make([]byte, 48)
 	a[0] = 0<<6 | 4<<3 | 4 // no leap second, version 4, server
 	a[1] = 2               // stratum

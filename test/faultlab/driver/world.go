@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"tasmota-azd/internal/hubsim"
+	"tasmota-azd/test/faultlab"
+)
+
+const (
+	// most commands of a round: the daemon's record of causes has room for 256.
+	most = 240
+	// patience is how long the driver waits for an answer: longer than any pause
+	// between two attempts to connect, and than the lock of a message.
+	patience = time.Hour / 2
+)
+
+// A world is the guest.
+type world struct {
+	names  *nameServer
+	cloud  *cloud
+	daemon *daemon
+	turn   int // how often the fault came about
+	chance *rand.Rand
+
+	mu     sync.Mutex // of all below
+	choice *rand.Rand // of commands
+	on     []bool     // what the relays will be when all was done
+	sent   []faultlab.Command
+}
+
+func newWorld(seed uint64) *world {
+	return &world{chance: rand.New(rand.NewPCG(seed, 0)), choice: rand.New(rand.NewPCG(seed, 1)), on: make([]bool, len(pins))}
+}
+
+// between is a random time.
+func between(chance *rand.Rand, least, most time.Duration) time.Duration {
+	return least + time.Duration(chance.Int64N(int64(most-least)))
+}
+
+// keepSending sends commands until it is to stop.
+func (w *world) keepSending(stop <-chan struct{}) {
+	for pace := rand.New(rand.NewPCG(w.chance.Uint64(), 0)); ; {
+		select {
+		case <-stop:
+			return
+		case <-time.After(between(pace, 50*time.Millisecond, 3*time.Second)):
+			w.command()
+		}
+	}
+}
+
+// command sends the next command, if there are not enough of them: one that moves a
+// relay, or every sixth time a question with a long answer. It returns when the hub
+// has it: a hub that cannot say so is sent the same message again, under the same id.
+func (w *world) command() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.sent)
+	if n == most {
+		return
+	}
+	c := faultlab.Command{ID: fmt.Sprintf("c-%04d", n+1)}
+	topic, body := "/status", "0"
+	if w.choice.IntN(6) > 0 {
+		i := w.choice.IntN(len(pins))
+		w.on[i] = !w.on[i]
+		c.Pin, topic, body = pins[i], fmt.Sprintf("/power%d", i+1), "toggle"
+		if w.choice.IntN(3) == 0 {
+			body = map[bool]string{true: "on", false: "off"}[w.on[i]]
+		}
+	}
+	for {
+		err := w.cloud.send(c.ID, topic, body)
+		if err == nil {
+			break
+		}
+		time.Sleep(500 * time.Millisecond) // its queue is full, or it is being restarted
+	}
+	w.sent = append(w.sent, c)
+}
+
+// recovery waits until all that was sent before is answered, and returns how long
+// that took.
+func (w *world) recovery() time.Duration {
+	began := time.Now()
+	w.mu.Lock()
+	open := make(map[string]bool)
+	for _, c := range w.sent {
+		open[c.ID] = true
+	}
+	w.mu.Unlock()
+	seen := 0
+	w.cloud.until(patience, func(records []hubsim.Record) bool {
+		for ; seen < len(records); seen++ {
+			delete(open, records[seen].System["correlation-id"])
+		}
+		return len(open) == 0
+	})
+	return time.Since(began)
+}

@@ -13,28 +13,29 @@ import "time"
 type Fault struct {
 	Name   string // the driver knows what to do by it
 	Does   string // in words, for the document
-	Rounds int    // boots in the long form; the short one has one
+	Times  int    // how often it comes about in one boot
+	Rounds int    // boots
 }
 
-// Faults are all rows, in the order of the table.
+// Faults are all rows, in the order of the table, with the numbers of the long form.
 var Faults = []Fault{
-	{"none", "nothing is wrong", 1},
-	{"loss 5 %", "of the packets, in each direction", 3},
-	{"loss 20 %", "of the packets, in each direction", 3},
-	{"delay", "300 ms ± 200 ms in each direction, which also reorders", 3},
-	{"reorder", "a quarter of the packets overtakes 50 ms of others", 3},
-	{"corrupt", "one bit of every twentieth packet is turned over", 3},
-	{"64 kbit/s", "in each direction", 3},
-	{"MTU black hole", "packets over 576 bytes vanish, and nobody is told", 3},
-	{"one-way drop, up", "nothing leaves the device", 3},
-	{"one-way drop, down", "nothing reaches the device", 3},
-	{"RST storm", "every fifth packet is answered by a reset", 3},
-	{"DNS lies", "the link is cut, and the hub's name leads elsewhere, nowhere, or to no answer", 3},
-	{"hub restarts", "the stand-in is killed with SIGKILL, and starts again", 3},
-	{"kill -9", "of the daemon, while commands come in; it starts again after the 10 s of the unit", 6},
-	{"clock steps", "the system clock jumps by minutes to decades, and every other time the daemon is killed", 3},
-	{"disk full", "the state directory takes no byte, and the link is cut", 3},
-	{"read-only state directory", "no file can be made in it; every other time the daemon is killed and starts on a read-only file system", 3},
+	{"none", "nothing is wrong", 2, 1},
+	{"loss 5 %", "of the packets, in each direction", 2, 3},
+	{"loss 20 %", "of the packets, in each direction", 2, 3},
+	{"delay", "300 ms ± 200 ms in each direction, which also reorders", 2, 3},
+	{"reorder", "a quarter of the packets overtakes 50 ms of others", 2, 3},
+	{"corrupt", "one bit of every twentieth packet is turned over", 2, 3},
+	{"64 kbit/s", "in each direction", 2, 3},
+	{"MTU black hole", "packets over 576 bytes vanish, and nobody is told", 2, 3},
+	{"one-way drop, up", "nothing leaves the device", 2, 3},
+	{"one-way drop, down", "nothing reaches the device", 2, 3},
+	{"RST storm", "every fifth packet is answered by a reset", 2, 3},
+	{"DNS lies", "the link is cut, and the hub's name leads elsewhere, nowhere, or to no answer", 3, 3},
+	{"hub restarts", "the stand-in is killed with SIGKILL, and starts again", 5, 2},
+	{"kill -9", "of the daemon, while commands come in; it starts again after the 10 s of the unit", 20, 5},
+	{"clock steps", "the system clock jumps by minutes to decades, and every other time the daemon is killed", 5, 2},
+	{"disk full", "the state directory takes no byte, and the link is cut", 2, 3},
+	{"read-only state directory", "no file can be made in it; every other time the daemon is killed and starts on a read-only file system", 4, 2},
 }
 
 // An Observation is what the driver saw in one round.

@@ -2,8 +2,10 @@ package faultlab_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -41,49 +43,102 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// The promise, under each fault.
+// The promise, under one fault after the other.
 func TestFaults(t *testing.T) {
+	var names []string
 	for _, f := range faultlab.Faults {
-		t.Run(f.Name, func(t *testing.T) {
-			o := round(t, f, 2, 1)
-			v := faultlab.Judge(o)
-			var b strings.Builder
-			if err := faultlab.Table(&b, []faultlab.Row{{Fault: f, Verdict: v}}); err != nil {
-				t.Fatal(err)
-			}
-			t.Logf("\n%s%v", &b, v.Recoveries)
-			if !v.Good() {
-				t.Error(strings.Join(v.Complaints, "\n"))
-			}
-		})
+		names = append(names, f.Name)
+	}
+	judge(t, faultlab.Fault{Name: "each of them, short", Times: 1, Rounds: 1}, names...)
+}
+
+// The promise, under each fault for long, as `make faultlab` has it.
+func TestTable(t *testing.T) {
+	if os.Getenv(rowsFile) == "" {
+		t.Skip("SKIPPED, the table takes many minutes: make faultlab")
+	}
+	for _, f := range faultlab.Faults {
+		t.Run(f.Name, func(t *testing.T) { record(t, judge(t, f, f.Name)) })
 	}
 }
 
+// rowsFile is the environment variable that names the file of rows.
+const rowsFile = "FAULTLAB_ROWS"
+
+func record(t *testing.T, r faultlab.Row) {
+	t.Helper()
+	line, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(os.Getenv(rowsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Write(append(line, '\n'))
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// judge runs the rounds of a fault. Those that do not go as promised leave their logs
+// in the folder that FAULTLAB_KEEP names.
+func judge(t *testing.T, f faultlab.Fault, names ...string) faultlab.Row {
+	t.Helper()
+	r := faultlab.Row{Fault: f}
+	for seed := range f.Rounds {
+		out := t.TempDir()
+		v := faultlab.Judge(round(t, out, f.Times, seed, names...))
+		r.Verdict.Add(v)
+		if v.Good() {
+			continue
+		}
+		t.Error(strings.Join(v.Complaints, "\n"))
+		if keep := os.Getenv("FAULTLAB_KEEP"); keep != "" {
+			dir := filepath.Join(keep, fmt.Sprintf("%s %d", strings.ReplaceAll(f.Name, "/", " per "), seed))
+			if err := errors.Join(os.RemoveAll(dir), os.CopyFS(dir, os.DirFS(out))); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	var b strings.Builder
+	if err := faultlab.Table(&b, []faultlab.Row{r}); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("recovered in %v\n%s", r.Recoveries, &b)
+	return r
+}
+
 // round boots the guest once.
-func round(t *testing.T, f faultlab.Fault, times, seed int) (o faultlab.Observation) {
+func round(t *testing.T, out string, times, seed int, faults ...string) (o faultlab.Observation) {
 	t.Helper()
 	uml.Need(t, false)
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool.name); err != nil {
+			t.Skipf("NOT TESTED: %s is not installed (Debian package %s)", tool.name, tool.pkg)
+		}
+	}
 	bins, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := t.TempDir()
+	args := []string{"--skip-idle", "--out", out}
+	for _, tool := range tools {
+		args = append(args, "--tool", tool.name)
+	}
 	r := uml.Run(t, uml.Options{
-		Board: "none", Bins: bins, Timeout: 20 * time.Minute,
-		Cmd:  fmt.Sprintf("driver '%s' %d %d", f.Name, times, seed),
-		Args: []string{"--skip-idle", "--tool", "ip", "--tool", "tc", "--tool", "nft", "--out", out},
+		Board: "none", Bins: bins, Timeout: time.Hour, Args: args,
+		Cmd: fmt.Sprintf("driver %d %d '%s'", times, seed, strings.Join(faults, "' '")),
 	})
 	text, err := os.ReadFile(filepath.Join(out, "observation.json"))
 	if r.Exit != 0 || err != nil {
 		t.Fatalf("exit %d\n%s%s", r.Exit, r.Stdout, r.Stderr)
-	}
-	if keep := os.Getenv("FAULTLAB_KEEP"); keep != "" {
-		if err := os.CopyFS(filepath.Join(keep, strings.ReplaceAll(t.Name(), "/", "_")+fmt.Sprint(seed)), os.DirFS(out)); err != nil {
-			t.Error(err)
-		}
 	}
 	if err := json.Unmarshal(text, &o); err != nil {
 		t.Fatal(err)
 	}
 	return o
 }
+
+// tools are this machine's, for the guest.
+var tools = []struct{ name, pkg string }{{"ip", "iproute2"}, {"tc", "iproute2"}, {"nft", "nftables"}}

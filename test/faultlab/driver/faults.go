@@ -11,7 +11,7 @@ import (
 // A fault is what the driver does to the world. Begin and end may be nil.
 type fault struct {
 	begin, end func(*world) error
-	most       time.Duration // how long it lasts at most, from a tenth of it; two minutes if 0
+	most       time.Duration // how long it lasts at most, and a tenth of that at least; two minutes if 0
 }
 
 // faults are those of faultlab.Faults.
@@ -44,11 +44,14 @@ func wall(rule string) fault {
 	return fault{begin: func(*world) error { return firewall(rule) }, end: func(*world) error { return noFirewall() }}
 }
 
-func blackHole(*world) error {
+func blackHole(w *world) error {
 	if err := silence(); err != nil {
 		return err
 	}
-	return mtu(576)
+	if err := mtu(576); err != nil || w.turn%2 == 0 {
+		return err
+	}
+	return w.cloud.cut()
 }
 
 func endBlackHole(*world) error {

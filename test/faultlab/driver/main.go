@@ -1,14 +1,14 @@
 // Driver is what the guest of the fault lab runs: it makes the network, starts the
-// stand-in and the daemon, sends commands, brings one fault about several times, and
-// writes down what it saw.
+// stand-in and the daemon, sends commands, brings faults about, and writes down what it saw.
 //
-//	driver FAULT TIMES SEED
+//	driver TIMES SEED FAULT...
 package main
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"time"
@@ -29,23 +29,19 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) != 3 {
-		return errors.New("usage: driver FAULT TIMES SEED")
+	if len(args) < 3 {
+		return errors.New("usage: driver TIMES SEED FAULT...")
 	}
-	f, ok := faults[args[0]]
-	times, err := strconv.Atoi(args[1])
-	seed, err2 := strconv.ParseUint(args[2], 10, 64)
+	times, err := strconv.Atoi(args[0])
+	seed, err2 := strconv.ParseUint(args[1], 10, 64)
 	if err := errors.Join(err, err2); err != nil {
 		return err
-	}
-	if !ok {
-		return fmt.Errorf("there is no fault %q", args[0])
 	}
 	w, err := begin(seed)
 	if err != nil {
 		return err
 	}
-	o, err := w.play(f, times)
+	o, err := w.play(args[2:], times)
 	if err != nil {
 		return err
 	}
@@ -102,37 +98,54 @@ func begin(seed uint64) (*world, error) {
 	return w, nil
 }
 
-// play brings the fault about so many times, while commands are sent.
-func (w *world) play(f fault, times int) (o faultlab.Observation, err error) {
-	if f.most == 0 {
-		f.most = 2 * time.Minute
-	}
+// play brings each of the faults about so many times, while commands are sent.
+func (w *world) play(names []string, times int) (o faultlab.Observation, err error) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
+	pace := rand.New(rand.NewPCG(w.chance.Uint64(), 0))
 	go func() {
 		defer close(stopped)
-		w.keepSending(stop)
+		w.keepSending(pace, stop)
 	}()
-	for w.turn = 0; w.turn < times; w.turn++ {
-		time.Sleep(between(w.chance, time.Second, 10*time.Second))
-		if f.begin != nil {
-			if err := f.begin(w); err != nil {
-				return o, err
+	for range times {
+		for _, name := range names {
+			time.Sleep(between(w.chance, time.Second, 10*time.Second))
+			if err := w.suffer(name, len(names) > 1); err != nil {
+				return o, fmt.Errorf("%s: %w", name, err)
 			}
+			o.Recoveries = append(o.Recoveries, w.recovery())
+			w.turn++
 		}
-		time.Sleep(between(w.chance, f.most/10, f.most))
-		if f.end != nil {
-			if err := f.end(w); err != nil {
-				return o, err
-			}
-		}
-		o.Recoveries = append(o.Recoveries, w.recovery())
-		o.Faults++
 	}
+	o.Faults = w.turn
 	close(stop)
 	<-stopped
 	w.recovery()
 	w.daemon.retire()
 	return o, w.report(&o)
+}
+
+// suffer has a fault come and go, sooner if it is one of many.
+func (w *world) suffer(name string, soon bool) error {
+	f, ok := faults[name]
+	if !ok {
+		return errors.New("there is no such fault")
+	}
+	if f.most == 0 {
+		f.most = 2 * time.Minute
+	}
+	if soon {
+		f.most /= 8
+	}
+	if f.begin != nil {
+		if err := f.begin(w); err != nil {
+			return err
+		}
+	}
+	time.Sleep(between(w.chance, f.most/10, f.most))
+	if f.end == nil {
+		return nil
+	}
+	return f.end(w)
 }
 
 // report adds what came of the commands.

@@ -23,7 +23,7 @@ type world struct {
 	names  *nameServer
 	cloud  *cloud
 	daemon *daemon
-	turn   int // how often the fault came about
+	turn   int // how many faults there were
 	chance *rand.Rand
 
 	mu     sync.Mutex // of all below
@@ -42,8 +42,8 @@ func between(chance *rand.Rand, least, most time.Duration) time.Duration {
 }
 
 // keepSending sends commands until it is to stop.
-func (w *world) keepSending(stop <-chan struct{}) {
-	for pace := rand.New(rand.NewPCG(w.chance.Uint64(), 0)); ; {
+func (w *world) keepSending(pace *rand.Rand, stop <-chan struct{}) {
+	for {
 		select {
 		case <-stop:
 			return

@@ -86,6 +86,12 @@ herd:
 year:
 	$(GO) test -count=1 -timeout 3h ./test/year -args -days=366
 
+# The built daemon behind a network that misbehaves, and on a disk that does. Prints
+# what became of each command, and puts it into docs/reliability.md.
+.PHONY: faultlab
+faultlab:
+	FAULTLAB=long $(GO) test -v -count 1 -timeout 5h ./test/faultlab
+
 # FUZZTIME for each fuzz test, one after the other.
 FUZZTIME ?= 30s
 .PHONY: fuzz

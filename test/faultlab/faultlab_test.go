@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"tasmota-azd/test/document"
 	"tasmota-azd/test/faultlab"
+	"tasmota-azd/test/gobuild"
 	"tasmota-azd/test/uml"
 )
 
@@ -52,32 +54,37 @@ func TestFaults(t *testing.T) {
 	judge(t, faultlab.Fault{Name: "each of them, short", Times: 1, Rounds: 1}, names...)
 }
 
-// The promise, under each fault for long, as `make faultlab` has it.
+// The promise, under each fault for long: `make faultlab`. The table goes into the
+// document, if it is whole.
 func TestTable(t *testing.T) {
-	if os.Getenv(rowsFile) == "" {
-		t.Skip("SKIPPED, the table takes many minutes: make faultlab")
-	}
+	long(t)
+	var rows []faultlab.Row
 	for _, f := range faultlab.Faults {
-		t.Run(f.Name, func(t *testing.T) { record(t, judge(t, f, f.Name)) })
+		t.Run(f.Name, func(t *testing.T) { rows = append(rows, judge(t, f, f.Name)) })
+	}
+	var b strings.Builder
+	if err := faultlab.Table(&b, rows); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%s", &b)
+	if len(rows) == len(faultlab.Faults) {
+		put(t, "make faultlab", b.String())
 	}
 }
 
-// rowsFile is the environment variable that names the file of rows.
-const rowsFile = "FAULTLAB_ROWS"
-
-func record(t *testing.T, r faultlab.Row) {
+// long skips what takes many minutes.
+func long(t *testing.T) {
 	t.Helper()
-	line, err := json.Marshal(r)
-	if err != nil {
-		t.Fatal(err)
+	if os.Getenv("FAULTLAB") != "long" {
+		t.Skip("SKIPPED, it takes many minutes: make faultlab")
 	}
-	f, err := os.OpenFile(os.Getenv(rowsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = f.Write(append(line, '\n'))
-	if err := errors.Join(err, f.Close()); err != nil {
-		t.Fatal(err)
+}
+
+// put puts a table into the document.
+func put(t *testing.T, maker, table string) {
+	t.Helper()
+	if err := document.Put(filepath.Join(gobuild.Root(t), "docs", "reliability.md"), maker, table); err != nil {
+		t.Error(err)
 	}
 }
 

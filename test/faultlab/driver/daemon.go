@@ -49,10 +49,11 @@ func configure(key string) error {
 	for i, p := range pins {
 		fmt.Fprintf(&b, "  - {name: R%d, pin: %s}\n", i+1, p)
 	}
-	if err := os.WriteFile(configFile, []byte(b.String()), 0o644); err != nil {
+	if err := os.WriteFile(configFile, []byte(b.String()), 0o600); err != nil {
 		return err
 	}
-	return script(`mkdir -p ` + stateDir + ` ` + pinsDir + `
+	return script(`chown pi ` + configFile + `
+mkdir -p ` + stateDir + ` ` + pinsDir + `
 mount -t tmpfs -o size=4m,mode=700,uid=1000 state ` + stateDir + `
 chown pi ` + pinsDir + `
 chmod 711 ` + cloudDir)

@@ -83,10 +83,11 @@ func (w *world) command() {
 	w.sent = append(w.sent, c)
 }
 
-// recovery waits until all that was sent before is answered, and returns how long
-// that took.
+// recovery sends one more command, waits until it and all before it are answered, and
+// returns how long that took.
 func (w *world) recovery() time.Duration {
 	began := time.Now()
+	w.command()
 	w.mu.Lock()
 	open := make(map[string]bool)
 	for _, c := range w.sent {

@@ -1,0 +1,63 @@
+// Package document writes tables in Markdown, and puts what a test has measured into a
+// document, between two marks.
+package document
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// Table writes rows of cells, of which the first is the head.
+func Table(w io.Writer, rows [][]string) error {
+	widths := make([]int, len(rows[0]))
+	for _, cells := range rows {
+		for i, c := range cells {
+			widths[i] = max(widths[i], len([]rune(c)))
+		}
+	}
+	rule := make([]string, len(widths))
+	for i, width := range widths {
+		rule[i] = strings.Repeat("-", width)
+	}
+	for n, cells := range rows {
+		if err := line(w, widths, cells); err != nil {
+			return err
+		}
+		if n == 0 {
+			if err := line(w, widths, rule); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func line(w io.Writer, widths []int, cells []string) error {
+	padded := make([]string, len(cells))
+	for i, c := range cells {
+		padded[i] = c + strings.Repeat(" ", widths[i]-len([]rune(c)))
+	}
+	_, err := fmt.Fprintf(w, "| %s |\n", strings.Join(padded, " | "))
+	return err
+}
+
+// Put replaces what a file has between the marks of that name:
+//
+//	<!-- rows: made by make pins -->
+//	<!-- end of the rows -->
+func Put(file, maker, text string) error {
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	begin, end := "<!-- rows: made by "+maker+" -->\n", "<!-- end of the rows -->\n"
+	before, rest, ok := strings.Cut(string(old), begin)
+	_, after, ended := strings.Cut(rest, end)
+	if !ok || !ended {
+		return fmt.Errorf("%s: %w", file, errors.New("there are no marks for the rows of "+maker))
+	}
+	return os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644)
+}

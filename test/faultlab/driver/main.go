@@ -134,7 +134,7 @@ func (w *world) suffer(name string, soon bool) error {
 		f.most = 2 * time.Minute
 	}
 	if soon {
-		f.most /= 8
+		f.most /= 12
 	}
 	if f.begin != nil {
 		if err := f.begin(w); err != nil {

@@ -84,7 +84,7 @@ herd:
 # in the small kernel's simulated time. `make test` plays the first weeks and hours.
 .PHONY: year
 year:
-	$(GO) test -count=1 -timeout 3h ./test/year -args -days=366
+	$(GO) test -v -count=1 -timeout 3h ./test/year -args -days=366
 
 # The built daemon behind a network that misbehaves, and on a disk that does. Prints
 # what became of each command, and puts it into docs/reliability.md.

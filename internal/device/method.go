@@ -46,6 +46,7 @@ type asked struct {
 // as well, as by a message: who watches the telemetry sees a relay move, whoever
 // moved it.
 func (d *Device) method(now time.Time, m hub.Method) {
+	d.spend(now, len(m.Name)+len(m.Body))
 	d.seq++
 	a := &asked{method: m, until: now.Add(answerWithin)}
 	a.cause = cause.Cause{Door: cause.Method, ID: m.ID + "-" + d.runID, Seq: d.seq}
@@ -139,7 +140,9 @@ func (d *Device) answer(now time.Time) {
 		if d.o.Commands.Pending(a.cause) {
 			a.status = statusGoesOn // also if the daemon ends now: the next run goes on with it
 		}
-		d.o.Hub.Answer(a.method, a.status, merge(a.replies, hub.MaxMethod))
+		body := merge(a.replies, hub.MaxMethod)
+		d.spend(now, len(body))
+		d.o.Hub.Answer(a.method, a.status, body)
 	}
 	clear(d.asked[len(left):])
 	d.asked = left

@@ -154,3 +154,21 @@ func TestSecondaryKey(t *testing.T) {
 		t.Error("said again")
 	}
 }
+
+func TestBehindGateway(t *testing.T) {
+	const host = "contoso.azure-devices.net"
+	b := newBench(t, hubsim.Options{Hosts: []string{host}, Gateway: "localhost"}, 0)
+	b.check(b.cloud.CreateDevice("pump", host, hubsim.NewKey()))
+	text, err := b.cloud.ConnectionString("pump")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.write("pump.connection", strings.TrimSuffix(text, ";GatewayHostName=localhost")+";GatewayHostName=localhost")
+	b.start(b.config(fmt.Sprintf("hub:\n  connection_string_file: pump.connection\n  port: %d\n  ca_file: cloud-ca.pem\n", b.cloud.HubPort)))
+	b.waitLog("connected", "host="+host, "gateway=localhost")
+	b.subscribed("pump")
+	b.command("pump", "m1", "/power1", "on", `{"POWER1":"ON"}`)
+	if l := b.cloud.Logins()[0]; l.Host != host || l.ServerName != "localhost" {
+		t.Errorf("signed in at %s by the name of %s", l.Host, l.ServerName)
+	}
+}

@@ -63,13 +63,14 @@ bench: all cross
 	GOOS=linux GOARCH=amd64 $(BUILD) -o bin/bare-amd64 ./test/bench/bare
 	$(GO) run ./test/bench
 
-# What the built daemon did to pins: scenarios, drivers, boards. Prints the table and
-# puts it into docs/pins.md.
+# What the built daemon did to pins: scenarios, drivers, boards; it takes long.
+# Prints the table, puts it into docs/pins.md, and fails if a test did.
 .PHONY: pins
 pins:
 	@mkdir -p bin && rm -f bin/pins.rows
-	PINS_ROWS=$(CURDIR)/bin/pins.rows $(GO) test -v -count 1 -timeout 3h ./test/pins ./test/rpi-emu
-	$(GO) run ./test/pins/table bin/pins.rows docs/pins.md
+	@status=0; PINS_ROWS=$(CURDIR)/bin/pins.rows $(TOOL) gotestsum --format testname -- \
+		-count 1 -timeout 3h -run 'TestScenarios|TestPowerCut' ./test/pins || status=$$?; \
+	$(GO) run ./test/pins/table bin/pins.rows docs/pins.md && exit $$status
 
 .PHONY: bench-renewal
 bench-renewal:

@@ -28,6 +28,7 @@ var rooms = map[string]string{
 	"internal/config":   "internal/boards internal/certificate internal/token",
 	"internal/boards":   "configs",
 	"configs":           "",
+	"configs/dtdl":      "internal/commands internal/twin",
 	"internal/commands": "internal/cause",
 	"internal/edges":    "internal/cause",
 	"internal/journal":  "internal/cause internal/edges internal/store",
@@ -47,7 +48,7 @@ var rooms = map[string]string{
 	"internal/identity": "internal/certificate internal/dps internal/hub internal/spread internal/store internal/token",
 	"internal/device":   "internal/cause internal/commands internal/edges internal/hub internal/journal internal/store internal/twin",
 	"cmd/tasmota-azd": "internal/boards internal/boards/trial internal/cause internal/clock internal/commands internal/config internal/device internal/dps internal/edges " +
-		"internal/hub internal/identity internal/journal internal/logs internal/relay internal/relay/gpiochip internal/store internal/system internal/token",
+		"internal/hub internal/identity internal/journal internal/logs internal/relay internal/relay/gpiochip internal/store internal/system internal/token internal/twin",
 
 	// The stand-in is a product of its own.
 	"internal/hubsim": "internal/token",

@@ -23,6 +23,7 @@ import (
 	"tasmota-azd/internal/journal"
 	"tasmota-azd/internal/logs"
 	"tasmota-azd/internal/store"
+	"tasmota-azd/internal/twin"
 )
 
 // calmAfter is when the start is over, and what it took can be given back.
@@ -130,7 +131,7 @@ func newHub(cfg config.Config, st *store.Store, clk *clock.Clock, log *slog.Logg
 		Transport:   transports[cfg.Hub.Transport],
 		DPS: dps.Options{
 			Endpoint: cfg.DPS.Endpoint, ScopeID: cfg.DPS.ScopeID, RegistrationID: cfg.DPS.RegistrationID,
-			Key: cfg.DPS.Key, Roots: cfg.DPS.CA.Pool(), Now: clk.Now, UserAgent: agent,
+			Key: cfg.DPS.Key, Roots: cfg.DPS.CA.Pool(), Now: clk.Now, UserAgent: agent, ModelID: twin.ModelID(len(cfg.Relays)),
 			Log: log.With("part", "dps"),
 		},
 		Group: cfg.DPS.KeyKind == config.Group,
@@ -144,7 +145,7 @@ func newHub(cfg config.Config, st *store.Store, clk *clock.Clock, log *slog.Logg
 	}
 	return hub.New(hub.Options{
 		Identify: ids.Identify, Accepted: ids.Accepted, Port: port, WebPort: webPort,
-		TokenTTL: cfg.Hub.TokenTTL, KeepAlive: cfg.Hub.KeepAlive, ClientType: agent,
+		TokenTTL: cfg.Hub.TokenTTL, KeepAlive: cfg.Hub.KeepAlive, ClientType: agent, ModelID: twin.ModelID(len(cfg.Relays)),
 		Roots: cfg.Hub.CA.Pool(), Now: clk.Now,
 		Will: func(deviceID string) hub.Telemetry { return device.Will(cfg.Telemetry.FullTopic, deviceID) },
 		Log:  log.With("part", "hub"),

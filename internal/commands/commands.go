@@ -43,6 +43,7 @@ type Reply struct {
 	// while there is no session it is worth nothing.
 	Periodic bool
 
+	Relay int         // the one whose state it tells, counted from 1; 0 if it tells another thing
 	Cause cause.Cause // of the command that made it, zero for none
 }
 

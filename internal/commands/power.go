@@ -104,6 +104,7 @@ func (in *Interpreter) publishChange(c *call, i int, change bool) {
 func (in *Interpreter) publishPower(c *call, i int) {
 	key := in.powerKey(i)
 	c.publish(in.answerTopic(key), `{"`+key+`":"`+onOff(in.relays.On(i))+`"}`)
+	c.replies[len(c.replies)-1].Relay = i + 1
 }
 
 // powerKey names relay i: POWER if it is the only one, unless SetOption26 wants

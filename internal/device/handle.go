@@ -12,6 +12,7 @@ import (
 	"tasmota-azd/internal/commands"
 	"tasmota-azd/internal/hub"
 	"tasmota-azd/internal/journal"
+	"tasmota-azd/internal/twin"
 )
 
 // handle deals with one hub event that was taken at now.
@@ -138,7 +139,8 @@ func (d *Device) publish(now time.Time, ran []commands.Command, replies []comman
 	answers := d.note(now, d.outcome(now, ran, replies))
 	for _, r := range replies {
 		t := hub.Telemetry{
-			Topic: d.topic.full(r.Tele, r.Topic), Body: []byte(r.Body), CorrelationID: correlation(r.Cause), Perishable: r.Periodic,
+			Topic: d.topic.full(r.Tele, r.Topic), Body: []byte(r.Body), CorrelationID: correlation(r.Cause),
+			Component: twin.Component(r.Relay), Perishable: r.Periodic,
 		}
 		if kept(r) {
 			t.ID, t.Number, t.Created = d.o.Journal.ID(answers[0].Number), answers[0].Number, answers[0].At
@@ -174,7 +176,7 @@ func (d *Device) tellLosses() {
 // sendAgain hands an answer to the hub that was given one before, under the same id.
 func (d *Device) sendAgain(now time.Time, a journal.Answer, number uint64) {
 	d.hand(now, hub.Telemetry{
-		Topic: a.Topic, Body: []byte(a.Body), CorrelationID: a.CorrelationID,
+		Topic: a.Topic, Body: []byte(a.Body), CorrelationID: a.CorrelationID, Component: a.Component,
 		ID: d.o.Journal.ID(a.Number), Number: number, Created: a.At, Late: true,
 	}, answers)
 }

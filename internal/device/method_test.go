@@ -111,9 +111,12 @@ func TestMethodIsPublishedToo(t *testing.T) {
 			!slices.Equal(said[1:], []string{`gw1/RESULT {"POWER1":"ON"}`, `answer 1 200 {"POWER1":"ON"}`}) {
 			t.Errorf("device said %q", said)
 		}
-		for _, m := range r.cloud.telemetry()[before:] {
+		for i, m := range r.cloud.telemetry()[before:] {
 			if m.CorrelationID != "" {
 				t.Errorf("%s correlates with %q", m.Topic, m.CorrelationID)
+			}
+			if want := []string{"", "relay1"}[i]; m.Component != want {
+				t.Errorf("%s is of component %q, want %q", m.Topic, m.Component, want)
 			}
 		}
 		if !peek(t, r.dir).Relays["GPIO17"] {

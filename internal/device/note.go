@@ -7,6 +7,7 @@ import (
 	"tasmota-azd/internal/commands"
 	"tasmota-azd/internal/edges"
 	"tasmota-azd/internal/journal"
+	"tasmota-azd/internal/twin"
 )
 
 // begin takes up what the last run left: it finishes what a command had decided when
@@ -111,7 +112,7 @@ func (d *Device) outcome(now time.Time, first []commands.Command, replies []comm
 			o.Commands = append(o.Commands, journal.Command{Cause: r.Cause})
 		}
 		o.Answers = append(o.Answers, journal.Answer{
-			Topic: d.topic.full(r.Tele, r.Topic), Body: r.Body, CorrelationID: correlation(r.Cause), At: at,
+			Topic: d.topic.full(r.Tele, r.Topic), Body: r.Body, CorrelationID: correlation(r.Cause), Component: twin.Component(r.Relay), At: at,
 		})
 	}
 	for i, c := range o.Commands {

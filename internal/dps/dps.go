@@ -35,6 +35,7 @@ type Options struct {
 	// Now dates the token and checks certificates, default time.Now.
 	Now       func() time.Time
 	UserAgent string
+	ModelID   string // of IoT Plug and Play, empty for none (contract, section 11.2)
 	// Transport carries the requests, default one made for the exchange with
 	// Certificate, Roots, Now and the proxy of the environment. Tests replace it.
 	Transport http.RoundTripper

@@ -307,3 +307,23 @@ func TestKeyStaysInside(t *testing.T) {
 		})
 	}
 }
+
+// The model is told in the first request, as IoT Central wants it.
+func TestModelIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for model, want := range map[string]string{
+			"":                          `{"registrationId":"rpi-0001"}`,
+			"dtmi:tasmotaAzd:Relays4;1": `{"registrationId":"rpi-0001","payload":{"modelId":"dtmi:tasmotaAzd:Relays4;1"}}`,
+		} {
+			s := &service{replies: []reply{{202, "", assigning, false}, {200, "", assigned, false}}}
+			o := options(t, s)
+			o.ModelID = model
+			if _, err := dps.Register(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.requests[0].body; got != want || s.requests[1].body != "" {
+				t.Errorf("sent %s and then %q, want %s", got, s.requests[1].body, want)
+			}
+		}
+	})
+}

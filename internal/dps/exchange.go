@@ -170,7 +170,7 @@ func (x *exchange) request(ctx context.Context) (*http.Request, error) {
 	if x.operation != "" {
 		method, path = http.MethodGet, "/operations/"+url.PathEscape(x.operation)
 	} else {
-		body, _ = json.Marshal(registration{x.RegistrationID}) // a string always marshals
+		body, _ = json.Marshal(registration{x.RegistrationID, payload{x.ModelID}}) // strings always marshal
 	}
 	req, err := http.NewRequestWithContext(ctx, method, base+path+"?api-version="+apiVersion, bytes.NewReader(body))
 	if err != nil {
@@ -187,7 +187,13 @@ func (x *exchange) request(ctx context.Context) (*http.Request, error) {
 
 // A registration is the body of the first request.
 type registration struct {
-	ID string `json:"registrationId"`
+	ID      string  `json:"registrationId"`
+	Payload payload `json:"payload,omitzero"`
+}
+
+// A payload tells DPS, and through it IoT Central, what the device is.
+type payload struct {
+	ModelID string `json:"modelId"`
 }
 
 // broken explains why there was no answer. The end of ctx is not a fault of

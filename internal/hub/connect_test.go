@@ -35,7 +35,6 @@ type connectCase struct {
 
 // otherLogins are the cases that a device with a key over TCP does not meet.
 var otherLogins = map[string]string{
-	"device-sas-model-id":      "no model is announced yet",
 	"module":                   "the daemon is a device, not a module",
 	"behind-gateway":           "gateways come later",
 	"websocket":                "WebSocket comes later",
@@ -59,6 +58,7 @@ func TestConnectVectors(t *testing.T) {
 				},
 				KeepAlive:  180 * time.Second,
 				ClientType: tt.In.DeviceClientType,
+				ModelID:    tt.In.ModelID,
 				Now:        func() time.Time { return time.UnixMilli(tt.In.NowMs) },
 			}, &dialed)
 			want := tt.Out
@@ -107,12 +107,17 @@ func firstPacket(t *testing.T, o hub.Options, dialed *string) (first *packets.Co
 }
 
 // decodeClientType undoes the encoding of the username's parameters: the SDK
-// leaves "!'()*" as they are.
+// leaves "!'()*" as they are, and a model id altogether.
 func decodeClientType(t *testing.T, user string) string {
 	t.Helper()
 	head, value, _ := strings.Cut(user, "&DeviceClientType=")
 	v, err := url.PathUnescape(value)
 	must(t, err)
+	if before, model, ok := strings.Cut(head, "&model-id="); ok {
+		m, err := url.PathUnescape(model)
+		must(t, err)
+		head = before + "&model-id=" + m
+	}
 	return head + "&DeviceClientType=" + v
 }
 

@@ -11,6 +11,7 @@ type Telemetry struct {
 	Topic         string // value of the application property "topic", such as "pump/RESULT"
 	Body          []byte
 	CorrelationID string // the id of the message this one answers ($.cid), or empty
+	Component     string // of the Plug and Play model ($.sub), or empty for the device itself
 	Perishable    bool   // worth nothing later: dropped while no session stands
 
 	ID      string    // $.mid, by which a receiver knows it if it comes twice, or empty

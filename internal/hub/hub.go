@@ -48,6 +48,7 @@ type Options struct {
 	TokenTTL   time.Duration // life of a token, default 1 h; a new one is used after 75 to 85 % of it
 	KeepAlive  time.Duration // default 60 s; whole seconds from 1 to 1177 (contract, section 1.5)
 	ClientType string        // DeviceClientType, free text for the hub's diagnostics
+	ModelID    string        // of IoT Plug and Play, such as "dtmi:example:Pump;1"; empty announces none
 
 	Roots *x509.CertPool   // whom to trust, default the system's roots
 	Now   func() time.Time // dates tokens and checks certificates, default time.Now

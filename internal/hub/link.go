@@ -79,7 +79,7 @@ func (c *Client) dialError(id Identity, way Way, err error) error {
 func (c *Client) newLink(ctx context.Context, on *reached) *link {
 	l := &link{
 		id:      on.id,
-		user:    username(on.id.Host, on.id.DeviceID, c.opts.ClientType),
+		user:    username(on.id.Host, on.id.DeviceID, c.opts.ClientType, c.opts.ModelID),
 		prefix:  inboundPrefix(on.id.DeviceID),
 		conn:    on.conn,
 		in:      newInbox(),

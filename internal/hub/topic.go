@@ -15,8 +15,11 @@ const (
 
 // username is what CONNECT says about the device (contract, section 1.3). Host
 // and id are never encoded there, unlike the values that follow them.
-func username(host, deviceID, clientType string) string {
+func username(host, deviceID, clientType, modelID string) string {
 	b := fmt.Appendf(nil, "%s/%s/?api-version=%s", host, deviceID, apiVersion)
+	if modelID != "" {
+		b = appendEscaped(append(b, "&model-id="...), modelID)
+	}
 	if clientType != "" {
 		b = appendEscaped(append(b, "&DeviceClientType="...), clientType)
 	}
@@ -43,6 +46,9 @@ func encode(prefix string, t Telemetry) string {
 	}
 	if t.CorrelationID != "" {
 		b = appendEscaped(append(b, "&%24.cid="...), t.CorrelationID)
+	}
+	if t.Component != "" {
+		b = appendEscaped(append(b, "&%24.sub="...), t.Component)
 	}
 	if t.ID != "" {
 		b = appendEscaped(append(b, "&%24.mid="...), t.ID)
@@ -90,6 +96,6 @@ func (m Message) Size() int {
 
 // size is what the hub counts of t, or a little more (contract, section 3.5).
 func (t Telemetry) size() int {
-	return len(t.Body) + len(t.Topic) + len(t.CorrelationID) + len(t.ID) +
+	return len(t.Body) + len(t.Topic) + len(t.Component) + len(t.CorrelationID) + len(t.ID) +
 		len("topicapplication/jsonutf-8iothub-creation-time-utc2006-01-02T15:04:05.000Z")
 }

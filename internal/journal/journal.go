@@ -46,6 +46,7 @@ type Answer struct {
 	Topic         string    `json:"topic"`
 	Body          string    `json:"body"`
 	CorrelationID string    `json:"cid,omitempty"`
+	Component     string    `json:"sub,omitempty"`
 	At            time.Time `json:"at"`
 }
 

@@ -76,7 +76,8 @@ func (s State) Document() Document {
 	for i, r := range s.Relays {
 		n := strconv.Itoa(i + 1)
 		relays[n] = r.document()
-		doc["relay"+n] = map[string]any{"__t": "c", "on": s.inPlace("relay"+n+"/on", r.On), "name": r.Name}
+		part := Component(i + 1)
+		doc[part] = map[string]any{"__t": "c", "on": s.inPlace(part+"/on", r.On), "name": r.Name}
 	}
 	for _, set := range s.Settings {
 		settings[set.Name] = set.Value

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"runtime/debug"
 
 	"tasmota-azd/internal/config"
 	"tasmota-azd/internal/logs"
@@ -19,9 +18,6 @@ import (
 const exitConfig = 78
 
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(20) // the heap is small; memory is worth more here than time
-	}
 	ctx, stop := withSignals(context.Background())
 	defer stop()
 	if err := command(os.Stdout, os.Stderr).ExecuteContext(ctx); err != nil {

@@ -3,7 +3,6 @@ package config
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -154,7 +153,7 @@ func quote(text string) string {
 	return strconv.Quote(text)
 }
 
-var base64Word = regexp.MustCompile(`[A-Za-z0-9+/]{20,}={0,2}`)
+var base64Word = pattern(`[A-Za-z0-9+/]{20,}={0,2}`)
 
 // secretive reports whether text may hold a key, a connection string or a
 // token. Keys of 16 to 64 bytes (contract, section 2.5) have 22 to 86
@@ -166,7 +165,7 @@ func secretive(text string) bool {
 			return true
 		}
 	}
-	for _, word := range base64Word.FindAllString(text, -1) {
+	for _, word := range base64Word().FindAllString(text, -1) {
 		mixed := strings.ContainsAny(word, "0123456789") && strings.ToLower(word)+strings.ToUpper(word) != word+word
 		if strings.HasSuffix(word, "=") || len(word) >= 32 && mixed {
 			return true

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -41,13 +40,13 @@ func hubHostFault(host string) string {
 }
 
 var (
-	hostLabel  = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`)
-	hostScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+	hostLabel  = pattern(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`)
+	hostScheme = pattern(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 )
 
 // hostFault judges a DNS name or IPv4 address without a port.
 func hostFault(host string) string {
-	switch scheme := hostScheme.FindString(host); {
+	switch scheme := hostScheme().FindString(host); {
 	case scheme != "":
 		return "only the host name belongs here, without " + scheme + " and without anything after the name"
 	case strings.ContainsAny(host, "/?"):
@@ -62,7 +61,7 @@ func hostFault(host string) string {
 		return "is longer than a host name can be (253 characters)"
 	}
 	for label := range strings.SplitSeq(strings.TrimSuffix(host, "."), ".") {
-		if !hostLabel.MatchString(label) {
+		if !hostLabel().MatchString(label) {
 			return "is not a host name; it takes letters, digits, dots and hyphens, such as myiothub.azure-devices.net"
 		}
 	}
@@ -88,7 +87,7 @@ func endpointFault(endpoint string) string {
 		return "is not an IPv6 address in brackets, such as [2001:db8::1] or [2001:db8::1]:123"
 	}
 	host, port, hasPort := strings.Cut(endpoint, ":")
-	if hostScheme.MatchString(endpoint) {
+	if hostScheme().MatchString(endpoint) {
 		return hostFault(endpoint)
 	}
 	if hasPort && portFault(port) {

@@ -3,7 +3,6 @@ package config
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -120,16 +119,16 @@ func (c *checker) pin(s scalar, path string, taken map[string]string, sim bool) 
 }
 
 var (
-	gpioPin   = regexp.MustCompile(`^GPIO(0|[1-9][0-9]{0,2})$`)
-	nearGPIO  = regexp.MustCompile(`(?i)^(gpio|bcm|io)[ _.-]?0*([0-9]{1,3})$`)
-	nearP1    = regexp.MustCompile(`(?i)^(p1|j8)[ _.:-]?0*([0-9]{1,2})$`)
-	physical  = regexp.MustCompile(`(?i)^(pin|phys|physical|board|header)[ _.:-]?0*([0-9]{1,2})$`)
-	position  = regexp.MustCompile(`^P1_(0|[1-9][0-9]?)$`)
-	leading0  = regexp.MustCompile(`^0[0-9]+$`)
-	pinNumber = regexp.MustCompile(`^[0-9]{1,3}$`)
-	chipLine  = regexp.MustCompile(`^(.+):([0-9]+)$`)
-	otherPin  = regexp.MustCompile(`^[A-Za-z0-9/[][A-Za-z0-9_.:/()[\] -]{0,63}$`)
-	letter    = regexp.MustCompile(`[A-Za-z]`)
+	gpioPin   = pattern(`^GPIO(0|[1-9][0-9]{0,2})$`)
+	nearGPIO  = pattern(`(?i)^(gpio|bcm|io)[ _.-]?0*([0-9]{1,3})$`)
+	nearP1    = pattern(`(?i)^(p1|j8)[ _.:-]?0*([0-9]{1,2})$`)
+	physical  = pattern(`(?i)^(pin|phys|physical|board|header)[ _.:-]?0*([0-9]{1,2})$`)
+	position  = pattern(`^P1_(0|[1-9][0-9]?)$`)
+	leading0  = pattern(`^0[0-9]+$`)
+	pinNumber = pattern(`^[0-9]{1,3}$`)
+	chipLine  = pattern(`^(.+):([0-9]+)$`)
+	otherPin  = pattern(`^[A-Za-z0-9/[][A-Za-z0-9_.:/()[\] -]{0,63}$`)
+	letter    = pattern(`[A-Za-z]`)
 )
 
 // pinName returns the name that a pin has however it is written: GPIO17 for
@@ -138,28 +137,28 @@ var (
 // pin is a mistake, why says what would be right.
 func pinName(text string) (name, why string) {
 	switch {
-	case gpioPin.MatchString(text):
+	case gpioPin().MatchString(text):
 		return text, ""
-	case leading0.MatchString(text):
+	case leading0().MatchString(text):
 		return "", "begins with 0, which makes it octal to some readers of YAML; write " + cmp.Or(strings.TrimLeft(text, "0"), "0")
-	case pinNumber.MatchString(text):
+	case pinNumber().MatchString(text):
 		return "GPIO" + text, ""
-	case position.MatchString(text):
+	case position().MatchString(text):
 		return headerPin(text)
 	}
-	if m := nearGPIO.FindStringSubmatch(text); m != nil {
+	if m := nearGPIO().FindStringSubmatch(text); m != nil {
 		return "", "write GPIO" + m[2]
 	}
-	if m := nearP1.FindStringSubmatch(text); m != nil {
+	if m := nearP1().FindStringSubmatch(text); m != nil {
 		return "", "write P1_" + m[2]
 	}
-	if m := physical.FindStringSubmatch(text); m != nil {
+	if m := physical().FindStringSubmatch(text); m != nil {
 		return "", fmt.Sprintf("write P1_%s if position %s of the header is meant, GPIO%[1]s if the number of the GPIO", m[2], m[2])
 	}
-	if m := chipLine.FindStringSubmatch(text); m != nil && leading0.MatchString(m[2]) {
+	if m := chipLine().FindStringSubmatch(text); m != nil && leading0().MatchString(m[2]) {
 		return "", "begins its offset with 0; write " + m[1] + ":" + cmp.Or(strings.TrimLeft(m[2], "0"), "0")
 	}
-	if !otherPin.MatchString(text) || !letter.MatchString(text) {
+	if !otherPin().MatchString(text) || !letter().MatchString(text) {
 		return "", "is not a pin; write its name, number, header position or chip and offset, such as GPIO17, 17, P1_11 or gpiochip0:17"
 	}
 	return text, ""
@@ -179,16 +178,16 @@ func headerPin(text string) (name, why string) {
 // simulated reports whether the sim driver has a pin.
 func simulated(name string) bool {
 	n, err := strconv.Atoi(strings.TrimPrefix(name, "GPIO"))
-	return gpioPin.MatchString(name) && err == nil && n <= 27
+	return gpioPin().MatchString(name) && err == nil && n <= 27
 }
 
-var piLine = regexp.MustCompile(`^pinctrl-(?:bcm2835|bcm2711|rp1):([0-9]{1,2})$`)
+var piLine = pattern(`^pinctrl-(?:bcm2835|bcm2711|rp1):([0-9]{1,2})$`)
 
 // BCM returns the number that the Raspberry Pi's firmware has for the pin, 0 to
 // 27, if what is written names a pin of its header on every board it has.
 func (r Relay) BCM() (int, bool) {
 	name, why := pinName(r.Pin)
-	if m := piLine.FindStringSubmatch(r.Pin); m != nil {
+	if m := piLine().FindStringSubmatch(r.Pin); m != nil {
 		name = "GPIO" + m[1]
 	}
 	if why != "" || !simulated(name) {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,7 +85,7 @@ func (c *checker) choice(s scalar, into *string, words ...string) bool {
 	})
 }
 
-var decimal = regexp.MustCompile(`^(0|[1-9][0-9]{0,8})$`)
+var decimal = pattern(`^(0|[1-9][0-9]{0,8})$`)
 
 // integer reads a number.
 func (c *checker) integer(s scalar, into *int, lo, hi int) bool {
@@ -95,9 +94,9 @@ func (c *checker) integer(s scalar, into *int, lo, hi int) bool {
 	}
 	n, err := strconv.Atoi(s.text)
 	switch inside := err == nil && lo <= n && n <= hi; {
-	case inside && decimal.MatchString(s.text) && s.tag != "!!int":
+	case inside && decimal().MatchString(s.text) && s.tag != "!!int":
 		c.wrong(s, "write the number without quotes")
-	case inside && decimal.MatchString(s.text):
+	case inside && decimal().MatchString(s.text):
 		*into = n
 		return true
 	case inside:
@@ -164,16 +163,16 @@ func (c *checker) wholeSeconds(s scalar, d time.Duration) {
 }
 
 var (
-	bareNumber = regexp.MustCompile(`^[0-9]+$`)
-	numberUnit = regexp.MustCompile(`(?i)^([0-9]{1,6}) ?(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)$`)
+	bareNumber = pattern(`^[0-9]+$`)
+	numberUnit = pattern(`(?i)^([0-9]{1,6}) ?(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)$`)
 )
 
 // durationFault says what is wrong with a duration that Go does not read.
 func durationFault(text string) string {
-	if bareNumber.MatchString(text) {
+	if bareNumber().MatchString(text) {
 		return "lacks its unit; if seconds are meant write " + text + "s"
 	}
-	m := numberUnit.FindStringSubmatch(text)
+	m := numberUnit().FindStringSubmatch(text)
 	if m == nil {
 		return "is not a time, such as 45s, 90m or 1h30m"
 	}

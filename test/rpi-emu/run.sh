@@ -193,15 +193,20 @@ fi
 
 # --- run ------------------------------------------------------------------------
 
+# Held open until QEMU has ended: who reads would wait for ever if it did not begin.
+exec 3<>"$tmp/console"
+[ -z "$ctl" ] || exec 4<>"$tmp/trace"
+
 # The console goes to stdout up to the line with the exit status.
 LC_ALL=C sed -u -e 's/\r$//;s/^[\x80-\xff]*//' -e "/RPI-EMU $nonce [0-9]/{w $tmp/status" \
-	-e "s/RPI-EMU $nonce .*//;/./p;:rest" -e '$d;N;s/.*//;b rest' -e '}' <"$tmp/console" &
+	-e "s/RPI-EMU $nonce .*//;/./p;:rest" -e '$d;N;s/.*//;b rest' -e '}' <"$tmp/console" 3>&- 4>&- &
 console=$!
 timeout --foreground "$limit" $qemu "${args[@]}" </dev/null &
 pids=($!)
 code=0
 wait "${pids[0]}" || code=$?
 pids=()
+exec 3>&- 4>&-
 wait "$console" || true
 [ -z "$decoder" ] || wait "$decoder" || true # gpio.log is whole
 

@@ -10,6 +10,7 @@ var (
 	Inbound  = inboundPrefix
 	Outbound = outboundPrefix
 	Upgrade  = upgrade
+	Tunnel   = tunnel
 
 	DecodeMethod = decodeMethod
 	AnswerTopic  = answerTopic

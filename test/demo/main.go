@@ -1,7 +1,7 @@
 // Command demo shows the whole way once: it starts hubsim and the daemon with four
 // simulated relays, lets the daemon provision itself by DPS, sends it a "toggle",
-// and shows the pin move and the answer arrive. Then it keeps running, so that one
-// can try more. It is what `make demo` runs.
+// and shows the pin move and the answer arrive; then it calls a direct method and
+// changes the twin. Then it keeps running, so that one can try more. It is what `make demo` runs.
 package main
 
 import (
@@ -25,7 +25,7 @@ const (
 )
 
 func main() {
-	duration := flag.Duration("duration", 0, "end after this time, with exit status 0 only if the toggle was answered; 0: until Ctrl-C")
+	duration := flag.Duration("duration", 0, "end after this time, with exit status 0 only if all was answered; 0: until Ctrl-C")
 	bin := flag.String("bin", "bin", "directory of the built programs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -75,7 +75,13 @@ func run(ctx context.Context, bin string) error {
 	if err := toggle(ctx, bin, dir, cloud, events); err != nil {
 		return giveUp("the toggle was not answered", err, device)
 	}
-	say("4. It works. Type in another terminal:")
+	if err := call(ctx, bin, cloud); err != nil {
+		return giveUp("the method was not answered", err, device)
+	}
+	if err := desire(ctx, bin, cloud); err != nil {
+		return giveUp("the twin was not acknowledged", err, device)
+	}
+	say("6. It works. Type in another terminal:")
 	fmt.Printf("\n   %s/hubsim%s c2d send --device %s --topic /power2 --body toggle\n\n   (or --topic /status0; the pins are files in %s; Ctrl-C ends everything)\n\n",
 		bin, cloud.controlFlag(), board, filepath.Join(dir, "pins"))
 	select {

@@ -26,7 +26,7 @@ func main() {
 func run(args []string) error {
 	i := slices.Index(args, "--")
 	if i < 1 || i+1 == len(args) {
-		return errors.New("usage: stopwatch TEXT... -- PROGRAM [ARGUMENT]...")
+		return errors.New("usage: stopwatch TEXT... -- PROGRAM [ARGUMENT...]")
 	}
 	texts, args := args[:i], args[i+1:]
 	cmd := exec.Command(args[0], args[1:]...)

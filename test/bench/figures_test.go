@@ -8,6 +8,16 @@ import (
 	"time"
 )
 
+func TestParseSleeps(t *testing.T) {
+	n, err := parseSleeps("Name:\tx\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t2\n")
+	if err != nil || n != 150 {
+		t.Errorf("got %d, %v", n, err)
+	}
+	if _, err := parseSleeps("Name:\tx\n"); err == nil {
+		t.Error("nothing is no number")
+	}
+}
+
 func TestPercentile(t *testing.T) {
 	var all []float64
 	for i := range 200 {

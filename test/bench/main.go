@@ -67,6 +67,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		{"sizes", measureSizes},
 		{"start to CONNECT", measureStarts},
 		{"idle memory", measureMemory},
+		{"idle wake-ups", measureWakes},
 		{"latency and rate", measureCommands},
 	} {
 		fmt.Fprintf(os.Stderr, "bench: %s …\n", step.name)

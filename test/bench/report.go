@@ -21,6 +21,7 @@ const (
 	mebibytes                // of bytes
 	bytesUnit
 	perSecond
+	wakes // of threads, per second
 )
 
 func (u unit) text(v float64) string {
@@ -31,6 +32,8 @@ func (u unit) text(v float64) string {
 		return fmt.Sprintf("%.0f µs", v/float64(time.Microsecond))
 	case mebibytes:
 		return fmt.Sprintf("%.1f MiB", v/(1<<20))
+	case wakes:
+		return fmt.Sprintf("%.2f/s", v)
 	case perSecond:
 		return grouped(int(v+0.5)) + "/s"
 	}

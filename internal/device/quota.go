@@ -31,7 +31,7 @@ func classOf(r commands.Reply) class {
 	switch {
 	case !kept(r):
 		return reports
-	case r.Cause.Door == cause.C2D || r.Cause.Door == cause.Method:
+	case r.Cause.Door == cause.C2D || r.Cause.Door == cause.Method || r.Cause.Door == cause.Twin:
 		return answers
 	}
 	return changes
@@ -130,4 +130,5 @@ func (d *Device) newDay(now time.Time) {
 		Body:  fmt.Appendf(nil, `{"Quota":{"Day":%q,"Spent":%d,"Limit":%d}}`, old.Day, old.Messages, d.meter.limit),
 	}, reports)
 	d.sendOwed(now)
+	d.changed(now)
 }

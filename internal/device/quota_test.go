@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tasmota-azd/internal/device"
+	"tasmota-azd/internal/hub"
 )
 
 // limited starts a device that may spend so many messages of 512 bytes a day. It is
@@ -83,4 +84,45 @@ func TestNoLimit(t *testing.T) {
 		}
 		r.end(t)
 	})
+}
+
+// Methods and the twin are counted too (contract, section 3.6): request and answer,
+// what is read, what is changed and what is reported.
+func TestMethodsAndTwinAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		long := strings.Repeat("x", 600)
+		for name, tt := range map[string]struct {
+			event hub.Event
+			cost  int
+		}{
+			"method":        {method("1", "foo", `"bar"`), 3}, // request, answer, RESULT
+			"long method":   {method("1", "foo", `"`+long+`"`), 4},
+			"desired":       {desired(`{"settings":{"TelePeriod":60}}`, 2), 4}, // change, RESULT, report, and the STATE of TelePeriod
+			"long desired":  {desired(`{"x":"`+long+`"}`, 2), 2},
+			"twin":          {hub.Twin{Desired: []byte(`{"x":"` + long + `"}`), Reported: []byte(`{}`)}, 4}, // it is read, and all is reported
+			"not a message": {hub.Reported{Status: 204}, 0},
+		} {
+			if got := dayWith(t, tt.event) - dayWith(t, nil); got != tt.cost {
+				t.Errorf("%s cost %d messages, want %d", name, got, tt.cost)
+			}
+		}
+	})
+}
+
+// dayWith is what a device spends that is connected and then meets an event.
+func dayWith(t *testing.T, ev hub.Event) int {
+	t.Helper()
+	r := limited(t, t.TempDir(), 1000)
+	m := r.online(t, `{}`)
+	if call, ok := ev.(hub.Method); ok {
+		call.Received = time.Now()
+		ev = call
+	}
+	if ev != nil {
+		r.take(ev)
+	}
+	time.Sleep(10 * time.Second)
+	r.reports(t, m)
+	r.end(t)
+	return peek(t, r.dir).Spent.Messages
 }

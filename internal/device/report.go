@@ -50,6 +50,9 @@ func (d *Device) report(now time.Time) {
 	if err != nil {
 		panic(err) // a document is what JSON can hold
 	}
+	if !d.mayspend(now, len(text), changes) {
+		return // until something else changes, or the next day
+	}
 	s.sent = patch
 	d.o.Hub.Report(text)
 }

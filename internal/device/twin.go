@@ -46,6 +46,7 @@ func (d *Device) twinEvent(now time.Time, ev hub.Event) {
 	s := &d.shadow
 	switch ev := ev.(type) {
 	case hub.Twin:
+		d.spend(now, len(ev.Desired)+len(ev.Reported))
 		have, err := twin.Parse(ev.Reported)
 		todo, gone, err2 := twin.Changes(ev.Desired, s.memory, d.settings())
 		if err != nil || err2 != nil {
@@ -55,6 +56,7 @@ func (d *Device) twinEvent(now time.Time, ev hub.Event) {
 		s.have, s.sent = have, nil
 		d.desire(now, todo, gone, ev.DesiredVersion)
 	case hub.Desired:
+		d.spend(now, len(ev.Patch))
 		todo, gone, err := twin.Patch(ev.Patch, s.memory, d.settings())
 		if err != nil {
 			d.o.Log.Warn("desired properties not understood", "version", ev.Version, "err", err)

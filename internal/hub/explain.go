@@ -42,11 +42,11 @@ func (e *Error) Error() string { return e.words }
 func (e *Error) Unwrap() error { return e.cause }
 
 // Network reports whether the network is to blame, which may let another Way
-// pass: not a name that is not found, nor a certificate that is not trusted, nor
-// a hub that refuses.
+// pass: not a certificate that is not trusted, nor a hub that refuses. A name that
+// is not found here may be found by the proxy.
 func (e *Error) Network() bool {
 	_, judged := errors.AsType[*tls.CertificateVerificationError](e.cause)
-	return e.Kind == Unreachable || e.Kind == Untrusted && !judged
+	return e.Kind == Unreachable || e.Kind == NoName || e.Kind == Untrusted && !judged
 }
 
 // Why a session ends that the other side did not end.

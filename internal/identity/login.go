@@ -40,10 +40,10 @@ func (i *Identities) learn(t hub.Trouble) {
 	e, ok := errors.AsType[*hub.Error](t.Err)
 	switch {
 	case t.Failures == 0:
-		i.route.calm()
+		i.route.reached()
 	case !ok:
 	case e.Kind == hub.Refused:
-		i.route.calm()
+		i.route.reached()
 		if e.Code == 4 || e.Code == 5 { // not authorized (contract, section 1.4)
 			i.keys.turn()
 		}

@@ -16,6 +16,7 @@ import (
 var (
 	refused = &hub.Error{Kind: hub.Refused, Code: 5}
 	blocked = &hub.Error{Kind: hub.Unreachable}
+	noName  = &hub.Error{Kind: hub.NoName}
 )
 
 // fixed is a bench without DPS and with two keys.
@@ -122,19 +123,21 @@ func TestAutoFallsBack(t *testing.T) {
 	}{
 		{"all is well", []step{ok(direct, direct), ok(direct, direct)}, 0},
 		{"blocked", []step{
-			fail(direct, blocked), fail(direct, blocked), fail(direct, blocked), ok(web, web), ok(web, web)}, 1},
+			fail(direct, blocked), fail(direct, blocked), fail(direct, blocked), ok(trial, web), ok(web, web)}, 1},
 		{"a refusal is no failure of the network", []step{
 			fail(direct, blocked), fail(direct, blocked), fail(direct, refused), fail(direct, blocked), fail(direct, blocked), ok(direct, direct)}, 0},
-		{"nor is a name that is not found, or a link that was lost", []step{
-			fail(direct, &hub.Error{Kind: hub.NoName}), fail(direct, &hub.Error{Kind: hub.Lost}), fail(direct, &hub.Error{Kind: hub.NoName}),
-			fail(direct, &hub.Error{Kind: hub.NoName}), ok(direct, direct)}, 0},
-		{"no network at all: in turns", []step{
-			fail(direct, blocked), fail(direct, blocked), fail(direct, blocked), fail(web, blocked), fail(direct, blocked), fail(web, blocked), ok(direct, direct)}, 0},
-		{"refused over 443: it stays there", []step{
-			fail(direct, blocked), fail(direct, blocked), fail(direct, blocked), fail(web, refused), fail(web, refused), ok(web, web)}, 1},
+		{"nor is a link that was lost, or an issuer not trusted", []step{
+			fail(direct, &hub.Error{Kind: hub.Lost}), fail(direct, blocked), fail(direct, &hub.Error{Kind: hub.Lost}),
+			fail(direct, blocked), ok(direct, direct)}, 0},
+		{"no name server: a proxy may have one", []step{
+			fail(direct, noName), fail(direct, noName), fail(direct, noName), ok(trial, web)}, 1},
+		{"no network at all, then all is well", []step{
+			fail(direct, noName), fail(direct, blocked), fail(direct, blocked), fail(trial, blocked), fail(trial, blocked), ok(trial, direct), ok(direct, direct)}, 0},
+		{"refused over 443", []step{
+			fail(direct, blocked), fail(direct, blocked), fail(direct, blocked), fail(trial, refused), fail(trial, refused), ok(trial, web), ok(web, web)}, 1},
 		{"443 fails later on", []step{
-			fail(direct, blocked), fail(direct, blocked), fail(direct, blocked), ok(web, web),
-			fail(web, blocked), fail(web, blocked), fail(web, blocked), ok(direct, direct), ok(direct, direct)}, 1},
+			fail(direct, blocked), fail(direct, blocked), fail(direct, blocked), ok(trial, web),
+			fail(web, blocked), fail(web, blocked), fail(web, blocked), ok(trial, direct), ok(direct, direct)}, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -154,7 +157,7 @@ func TestFallBackIsRememberedAndTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := fixed(t)
 		i := identity.New(*b.Options)
-		walk(t, i, step{direct, blocked, 0}, step{direct, blocked, 0}, step{direct, blocked, 0}, step{web, nil, web})
+		walk(t, i, step{direct, blocked, 0}, step{direct, blocked, 0}, step{direct, blocked, 0}, step{trial, nil, web})
 		i = b.restart(t)
 		time.Sleep(23 * time.Hour)
 		walk(t, i, step{web, nil, web})
@@ -178,7 +181,7 @@ func TestClockWentBack(t *testing.T) {
 	b := fixed(t)
 	b.Now = func() time.Time { return time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC) }
 	i := identity.New(*b.Options)
-	walk(t, i, step{hub.Direct, blocked, 0}, step{hub.Direct, blocked, 0}, step{hub.Direct, blocked, 0}, step{hub.WebSocket, nil, hub.WebSocket})
+	walk(t, i, step{hub.Direct, blocked, 0}, step{hub.Direct, blocked, 0}, step{hub.Direct, blocked, 0}, step{hub.Trial, nil, hub.WebSocket})
 	b.Now = nil
 	if got := identify(t, b.restart(t), hub.Trouble{}).Way; got != hub.Trial {
 		t.Errorf("way %d", got)
@@ -189,7 +192,7 @@ func TestFixedTransport(t *testing.T) {
 	for transport, want := range map[identity.Transport]hub.Way{identity.MQTT: hub.Direct, identity.WebSocket: hub.WebSocket} {
 		b := fixed(t)
 		i := identity.New(*b.Options) // what auto has learned
-		walk(t, i, step{hub.Direct, blocked, 0}, step{hub.Direct, blocked, 0}, step{hub.Direct, blocked, 0}, step{hub.WebSocket, nil, hub.WebSocket})
+		walk(t, i, step{hub.Direct, blocked, 0}, step{hub.Direct, blocked, 0}, step{hub.Direct, blocked, 0}, step{hub.Trial, nil, hub.WebSocket})
 		b.Transport = transport
 		i = b.restart(t)
 		for n := range 10 {

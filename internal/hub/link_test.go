@@ -190,22 +190,3 @@ func TestErrorsHoldNoToken(t *testing.T) {
 		}
 	})
 }
-
-func TestManyReconnects(t *testing.T) {
-	inBubble(t, setup{chance: 1e-12}, func(t *testing.T, c *cloud, d *device) {
-		var early footprint
-		for i := range 300 {
-			must(t, c.Kick(dev))
-			time.Sleep(31 * time.Second)
-			if i == 50 {
-				early = measure()
-			}
-		}
-		if late := measure(); late.goroutines != early.goroutines {
-			t.Errorf("grown from %+v to %+v", early, late)
-		}
-		if n := len(c.Logins()); n != 301 {
-			t.Errorf("%d logins", n)
-		}
-	})
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -236,7 +235,7 @@ func TestDayOfRenewals(t *testing.T) {
 				next[what]++
 			}
 			if i == 720 {
-				early = measure()
+				early = measure(t)
 			}
 		}
 		if commands != 24*360 || next["did command "] != commands || next["state "] != commands || len(next) != 2 {
@@ -254,24 +253,10 @@ func TestDayOfRenewals(t *testing.T) {
 		if strings.Contains(d.log(), "WARN") {
 			t.Error("something went wrong")
 		}
-		late := measure()
+		late := measure(t)
 		t.Logf("after two hours %+v, after a day %+v", early, late)
 		if late.goroutines != early.goroutines || late.heap > early.heap+256<<10 {
 			t.Errorf("grown from %+v to %+v", early, late)
 		}
 	})
-}
-
-// footprint is what the test process holds, the stand-in included.
-type footprint struct {
-	goroutines int
-	heap       uint64
-}
-
-func measure() footprint {
-	synctest.Wait()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return footprint{runtime.NumGoroutine(), m.HeapAlloc}
 }

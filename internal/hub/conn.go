@@ -98,6 +98,9 @@ func (c *conn) Write(p []byte) (int, error) {
 // ping sends a PINGREQ. A failure is reported like that of any packet.
 func (c *conn) ping() { c.send([]byte{packets.Pingreq << 4, 0}) }
 
+// quit sends a DISCONNECT.
+func (c *conn) quit() { c.send([]byte{packets.Disconnect << 4, 0}) }
+
 func (c *conn) send(p []byte) (int, error) {
 	c.writer <- struct{}{}
 	defer func() { <-c.writer }()

@@ -157,7 +157,10 @@ func (c *Client) arrived(l *link, m mqtt.Message) {
 
 // login sends CONNECT and SUBSCRIBE and waits for the answers.
 func (l *link) login(ctx context.Context) error {
-	giveUp := context.AfterFunc(ctx, func() { l.conn.Close() })
+	giveUp := context.AfterFunc(ctx, func() {
+		l.conn.quit() // the hub may have accepted: without a goodbye it would publish the will
+		l.conn.Close()
+	})
 	t := l.client.Connect().(*mqtt.ConnectToken)
 	t.Wait() // closing the connection ends it
 	giveUp()

@@ -109,6 +109,7 @@ func TestStopAtAnyTime(t *testing.T) {
 	}{
 		"identifying": {setup: setup{options: hub.Options{Identify: blockUntilDone}}},
 		"between":     {prepare: func(c *cloud) { c.down.Store(true) }, after: time.Minute},
+		"in CONNACK":  {prepare: func(c *cloud) { c.inject(hubsim.Fault{Kind: hubsim.DelayConnack, Delay: time.Hour}) }, after: time.Second},
 		"in CONNECT":  {prepare: func(c *cloud) { c.inject(hubsim.Fault{Kind: hubsim.IgnoreConnect}) }, after: time.Second},
 		"in SUBSCRIBE": {prepare: func(c *cloud) {
 			c.inject(hubsim.Fault{Kind: hubsim.Delay, Delay: time.Millisecond}) // the CONNACK

@@ -52,11 +52,11 @@ func run(ctx context.Context, o options, out io.Writer) error {
 
 func table(out io.Writer, all []result) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "round trip\trenewals\tat the hub, p50\tp99\tDISCONNECT to CONNACK, p50\tp99\tto SUBACK, p50\tp99\twills")
+	fmt.Fprintln(t, "round trip\trenewals\tat the hub, p50\tp99\tDISCONNECT to CONNACK, p50\tp99\tto SUBACK, p50\tp99\tlost\twills")
 	for _, r := range all {
-		fmt.Fprintf(t, "%v\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", r.rtt, len(r.hub),
+		fmt.Fprintf(t, "%v\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\n", r.rtt, len(r.hub),
 			percentile(r.hub, 50), percentile(r.hub, 99), percentile(r.connack, 50), percentile(r.connack, 99),
-			percentile(r.suback, 50), percentile(r.suback, 99), r.wills)
+			percentile(r.suback, 50), percentile(r.suback, 99), r.lost, r.wills)
 	}
 	return t.Flush()
 }

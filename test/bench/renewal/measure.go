@@ -24,6 +24,7 @@ type result struct {
 	hub     []time.Duration // between two sessions of a device, as the hub sees it
 	connack []time.Duration // from the device's DISCONNECT to the CONNACK
 	suback  []time.Duration // and to the SUBACK
+	lost    int             // sessions that ended otherwise, as the machine stood still for too long
 	wills   int             // messages that the hub published as if the device were gone
 }
 
@@ -107,8 +108,11 @@ func collect(cloud *lab.Cloud, watches []*watch, rtt time.Duration) (result, err
 		if l.Code != 0 {
 			return r, fmt.Errorf("%s was refused: %s", l.Device, l.Why)
 		}
-		if before, ok := last[l.Device]; ok {
+		switch before, ok := last[l.Device]; {
+		case ok && before.End == "the device sent DISCONNECT":
 			r.hub = append(r.hub, l.Time.Sub(before.Ended))
+		case ok:
+			r.lost++
 		}
 		last[l.Device] = l
 	}
@@ -159,6 +163,7 @@ func (w *watch) saw(first byte) {
 		w.connack = append(w.connack, time.Since(w.gone))
 	case first == suback && !w.gone.IsZero():
 		w.suback = append(w.suback, time.Since(w.gone))
+		w.gone = time.Time{} // what follows without a DISCONNECT is no renewal
 	}
 }
 

@@ -65,7 +65,7 @@ func (c *claim) try() (*relay.Bank, error) {
 	}
 	wires := make([]relay.Wire, len(c.cfg.Relays))
 	s := relay.Setup{
-		On: make([]bool, len(wires)), Cause: cause.Cause{Door: cause.Start},
+		On: make([]bool, len(wires)), Cause: cause.Cause{Door: cause.Start}, Causes: make(map[int]cause.Cause),
 		Restore: c.stopped, Others: c.found.Others,
 		Stagger: c.cfg.GPIO.Stagger, MaxPerMinute: c.cfg.GPIO.MaxPerMinute,
 		Edges: c.edges, Log: c.log,
@@ -76,6 +76,9 @@ func (c *claim) try() (*relay.Bank, error) {
 	for i, r := range c.cfg.Relays {
 		wires[i] = relay.Wire{Name: r.Name, Pin: c.found.Pins[i], ActiveLow: r.ActiveLow, MinInterval: r.MinInterval}
 		s.On[i] = c.state.Wanted(c.pins[i], c.powerOn)
+		if why, cut := c.state.Cut(c.pins[i]); cut && !c.powerOn {
+			s.Causes[i] = why // it is the command that moves the relay, if it moves
+		}
 	}
 	return relay.New(wires, s)
 }

@@ -118,6 +118,24 @@ func answersTo(id string, sent []hub.Telemetry) (bodies []string) {
 	return bodies
 }
 
+// Whoever starts after a kill knows which command the state of a relay is owed to.
+func TestKilledSaysForWhom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		moments := record(t, t, func(r *rig) { r.take(command("m1", "power1", "on")) })
+		for i, k := range moments {
+			state := peek(t, k.again(t))
+			why, cut := state.Cut("GPIO17")
+			decided := i < 2 // before the pin moved, and behind that
+			if cut != decided || decided && (why.ID != "m1" || !state.Relays["GPIO17"]) {
+				t.Errorf("killed %s: decided %v by %v, relays %v", k.name, cut, why, state.Relays)
+			}
+			if _, cut := state.Cut("GPIO27"); cut {
+				t.Errorf("killed %s: nobody decided about relay 2", k.name)
+			}
+		}
+	})
+}
+
 // What was not decided by the killed run but changed since is not undone when its
 // message comes again.
 func TestKilledAndOvertaken(t *testing.T) {

@@ -28,6 +28,8 @@ type State struct {
 	BootID   string            `json:"boot_id,omitempty"` // of the kernel that saw this state
 	Spent    Spent             `json:"spent,omitzero"`    // of the day's messages
 	Journal  uint64            `json:"journal,omitempty"` // number of the newest record that it knows of
+
+	cut map[string]cause.Cause // of each pin: who decided what the last run was killed over
 }
 
 // Load returns the state as the last run of the daemon left it, however that ended,
@@ -52,10 +54,19 @@ func Load(s *store.Store) (State, *journal.Journal, error) {
 			state = later
 		}
 	}
+	state.cut = make(map[string]cause.Cause)
 	for _, d := range cut {
 		state = state.with(d.Pin, d.On)
+		state.cut[d.Pin] = d.Cause
 	}
 	return state, j, nil
+}
+
+// Cut returns who decided about the relay on pin when the last run of the daemon was
+// killed. What it decided is in the state already, and may not be on the pin yet.
+func (s State) Cut(pin string) (cause.Cause, bool) {
+	why, ok := s.cut[pin]
+	return why, ok
 }
 
 // after returns the state that s became by these edges. What a stop switched off

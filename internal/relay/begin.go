@@ -11,16 +11,16 @@ import (
 // begin brings relay i to its first state.
 func (b *Bank) begin(i int, s Setup) error {
 	w := b.wires[i]
+	why := s.cause(i)
 	line, ok := w.Pin.(Line)
 	if !ok {
-		return b.first(i, Unknown, s.Cause, w.Pin.Out(w.level(b.on[i])))
+		return b.first(i, Unknown, why, w.Pin.Out(w.level(b.on[i])))
 	}
 	level, held := line.Held()
 	if !held {
-		return b.first(i, Unknown, s.Cause, line.Claim(w.level(b.on[i]), w.level(false)))
+		return b.first(i, Unknown, why, line.Claim(w.level(b.on[i]), w.level(false)))
 	}
 	stands := level == w.level(true)
-	why := s.Cause
 	if !s.Restore {
 		if stands != b.on[i] {
 			b.log.Warn("relay is not as it was saved; its line is believed", "relay", i+1, "name", w.Name,
@@ -29,6 +29,14 @@ func (b *Bank) begin(i int, s Setup) error {
 		b.on[i], why = stands, cause.Cause{Door: cause.Adopted}
 	}
 	return b.first(i, stateOf(stands), why, line.Claim(w.level(b.on[i]), w.level(false)))
+}
+
+// cause is who wants the first state of relay i.
+func (s Setup) cause(i int) cause.Cause {
+	if why, ok := s.Causes[i]; ok {
+		return why
+	}
+	return s.Cause
 }
 
 // first reports the first level of relay i, unless driving it failed with err.

@@ -56,8 +56,9 @@ func (w Wire) level(on bool) gpio.Level { return gpio.Level(on != w.ActiveLow) }
 // A Setup says how a Bank begins and what it may do. The zero value opens all
 // relays and has no limits.
 type Setup struct {
-	On    []bool      // the state wanted of each relay; what it does not cover is off
-	Cause cause.Cause // who wants it
+	On     []bool              // the state wanted of each relay; what it does not cover is off
+	Cause  cause.Cause         // who wants it
+	Causes map[int]cause.Cause // where it is somebody else
 
 	// Restore drives what On wants on lines held from an earlier run too. Without
 	// it they stay as they are.

@@ -32,7 +32,7 @@ var Faults = []Fault{
 	{"RST storm", "every fifth packet is answered by a reset", 2, 3},
 	{"DNS lies", "the link is cut, and the hub's name leads elsewhere, nowhere, or to no answer", 3, 3},
 	{"hub restarts", "the stand-in is killed with SIGKILL, and starts again", 5, 2},
-	{"kill -9", "of the daemon, while commands come in; it starts again after the 10 s of the unit", 20, 5},
+	{"kill -9", "of the daemon, while commands come in; it starts again after the 10 s of the unit", 10, 10},
 	{"clock steps", "the system clock jumps by minutes to decades, and every other time the daemon is killed", 5, 2},
 	{"disk full", "the state directory takes no byte, and the link is cut", 2, 3},
 	{"read-only state directory", "no file can be made in it; every other time the daemon is killed and starts on a read-only file system", 4, 2},
@@ -71,4 +71,18 @@ type Answer struct {
 	Command string // message id of the command
 	ID      string // its own message id, the same one when it is sent again
 	Topic   string
+}
+
+// A Wear is what the daemon has its disk write.
+type Wear struct {
+	Commands int // that came meanwhile
+	For      time.Duration
+	Bytes    int64 // with all that the file system adds
+	Writes   int
+}
+
+// Remains are what a start finds after a loss of power.
+type Remains struct {
+	Known []string // ids of the commands that it would not run again
+	On    bool     // the relay
 }

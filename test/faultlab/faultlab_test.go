@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -95,7 +96,7 @@ func judge(t *testing.T, f faultlab.Fault, names ...string) faultlab.Row {
 	r := faultlab.Row{Fault: f}
 	for seed := range f.Rounds {
 		out := t.TempDir()
-		v := faultlab.Judge(round(t, out, f.Times, seed, names...))
+		v := faultlab.Judge(round(t, out, seed, slices.Repeat(names, f.Times)))
 		r.Verdict.Add(v)
 		if v.Good() {
 			continue
@@ -117,26 +118,9 @@ func judge(t *testing.T, f faultlab.Fault, names ...string) faultlab.Row {
 }
 
 // round boots the guest once.
-func round(t *testing.T, out string, times, seed int, faults ...string) (o faultlab.Observation) {
+func round(t *testing.T, out string, seed int, faults []string) (o faultlab.Observation) {
 	t.Helper()
-	uml.Need(t, false)
-	for _, tool := range tools {
-		if _, err := exec.LookPath(tool.name); err != nil {
-			t.Skipf("NOT TESTED: %s is not installed (Debian package %s)", tool.name, tool.pkg)
-		}
-	}
-	bins, err := programs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	args := []string{"--skip-idle", "--out", out}
-	for _, tool := range tools {
-		args = append(args, "--tool", tool.name)
-	}
-	r := uml.Run(t, uml.Options{
-		Board: "none", Bins: bins, Timeout: time.Hour, Args: args,
-		Cmd: fmt.Sprintf("driver %d %d '%s'", times, seed, strings.Join(faults, "' '")),
-	})
+	r := drive(t, []string{"--skip-idle", "--out", out}, fmt.Sprintf("faults %d '%s'", seed, strings.Join(faults, "' '")))
 	text, err := os.ReadFile(filepath.Join(out, "observation.json"))
 	if r.Exit != 0 || err != nil {
 		t.Fatalf("exit %d\n%s%s", r.Exit, r.Stdout, r.Stderr)
@@ -145,6 +129,28 @@ func round(t *testing.T, out string, times, seed int, faults ...string) (o fault
 		t.Fatal(err)
 	}
 	return o
+}
+
+// drive boots the guest and runs the driver in it.
+func drive(t *testing.T, args []string, do string) uml.Result {
+	t.Helper()
+	uml.Need(t, false)
+	for _, tool := range tools {
+		need(t, tool.name, tool.pkg)
+		args = append(args, "--tool", tool.name)
+	}
+	bins, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uml.Run(t, uml.Options{Board: "none", Bins: bins, Timeout: time.Hour, Args: args, Cmd: "driver " + do})
+}
+
+func need(t *testing.T, tool, pkg string) {
+	t.Helper()
+	if _, err := exec.LookPath(tool); err != nil {
+		t.Skipf("NOT TESTED: %s is not installed (Debian package %s)", tool, pkg)
+	}
 }
 
 // tools are this machine's, for the guest.

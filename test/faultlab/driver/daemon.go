@@ -39,8 +39,7 @@ type daemon struct {
 	ended   chan struct{} // closed when it is not started again
 }
 
-// configure writes the daemon's configuration, and makes its state directory, which
-// is a file system of 4 MB.
+// configure writes the daemon's configuration.
 func configure(key string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "hub: {host: %s, device_id: %s, key: %s, ca_file: %s/ca.pem}\n", hubName, deviceID, key, cloudDir)
@@ -52,11 +51,17 @@ func configure(key string) error {
 	if err := os.WriteFile(configFile, []byte(b.String()), 0o600); err != nil {
 		return err
 	}
-	return script(`chown pi ` + configFile + `
-mkdir -p ` + stateDir + ` ` + pinsDir + `
-mount -t tmpfs -o size=4m,mode=700,uid=1000 state ` + stateDir + `
-chown pi ` + pinsDir + `
-chmod 711 ` + cloudDir)
+	return script("chown pi " + configFile + "\nmkdir -p " + pinsDir + "\nchown pi " + pinsDir + "\nchmod 711 " + cloudDir)
+}
+
+// mountState makes the state directory: the second disk if there is one, with the
+// options that Raspberry Pi OS has, or else a file system of 4 MB.
+func mountState() error {
+	mount := "mount -t tmpfs -o size=4m state "
+	if _, err := os.Stat(disk); err == nil {
+		mount = "mount -t ext4 -o noatime " + disk + " "
+	}
+	return script("mkdir -p " + stateDir + "\n" + mount + stateDir + "\nchown pi " + stateDir + "\nchmod 700 " + stateDir)
 }
 
 // startDaemon runs the daemon in its namespace, as a user without rights.

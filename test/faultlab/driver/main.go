@@ -1,20 +1,20 @@
 // Driver is what the guest of the fault lab runs: it makes the network, starts the
 // stand-in and the daemon, sends commands, brings faults about, and writes down what it saw.
 //
-//	driver TIMES SEED FAULT...
+//	driver faults SEED FAULT...   each of them once, named as often as need be
+//	driver wear COMMANDS          a day, and what was written to the disk in it
+//	driver cut SEED               until the power is cut
+//	driver remains COMMANDS       what is left after that
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"strconv"
 	"time"
 
 	"tasmota-azd/internal/hubsim"
-	"tasmota-azd/test/faultlab"
 	"tasmota-azd/test/lab"
 )
 
@@ -29,27 +29,24 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) < 3 {
-		return errors.New("usage: driver TIMES SEED FAULT...")
+	if len(args) < 2 {
+		return errors.New("usage: see the source")
 	}
-	times, err := strconv.Atoi(args[0])
-	seed, err2 := strconv.ParseUint(args[1], 10, 64)
-	if err := errors.Join(err, err2); err != nil {
-		return err
-	}
-	w, err := begin(seed)
+	number, err := strconv.Atoi(args[1])
 	if err != nil {
 		return err
 	}
-	o, err := w.play(args[2:], times)
-	if err != nil {
-		return err
+	switch args[0] {
+	case "faults":
+		return suffer(number, args[2:])
+	case "wear":
+		return wear(number)
+	case "cut":
+		return cut(uint64(number))
+	case "remains":
+		return remains(number)
 	}
-	text, err := json.Marshal(o)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(outDir+"/observation.json", text, 0o644)
+	return fmt.Errorf("what is %q?", args[0])
 }
 
 // begin returns when the daemon has said hello.
@@ -88,7 +85,7 @@ func begin(seed uint64) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := configure(key); err != nil {
+	if err := errors.Join(configure(key), mountState()); err != nil {
 		return nil, err
 	}
 	w.daemon = startDaemon(daemonLog)
@@ -96,73 +93,4 @@ func begin(seed uint64) (*world, error) {
 		return nil, errors.New("the daemon says nothing")
 	}
 	return w, nil
-}
-
-// play brings each of the faults about so many times, while commands are sent.
-func (w *world) play(names []string, times int) (o faultlab.Observation, err error) {
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	pace := rand.New(rand.NewPCG(w.chance.Uint64(), 0))
-	go func() {
-		defer close(stopped)
-		w.keepSending(pace, stop)
-	}()
-	for range times {
-		for _, name := range names {
-			time.Sleep(between(w.chance, time.Second, 10*time.Second))
-			if err := w.suffer(name, len(names) > 1); err != nil {
-				return o, fmt.Errorf("%s: %w", name, err)
-			}
-			o.Recoveries = append(o.Recoveries, w.recovery())
-			w.turn++
-		}
-	}
-	o.Faults = w.turn
-	close(stop)
-	<-stopped
-	w.recovery()
-	w.daemon.retire()
-	return o, w.report(&o)
-}
-
-// suffer has a fault come and go, sooner if it is one of many.
-func (w *world) suffer(name string, soon bool) error {
-	f, ok := faults[name]
-	if !ok {
-		return errors.New("there is no such fault")
-	}
-	if f.most == 0 {
-		f.most = 2 * time.Minute
-	}
-	if soon {
-		f.most /= 12
-	}
-	if f.begin != nil {
-		if err := f.begin(w); err != nil {
-			return err
-		}
-	}
-	time.Sleep(between(w.chance, f.most/10, f.most))
-	if f.end == nil {
-		return nil
-	}
-	return f.end(w)
-}
-
-// report adds what came of the commands.
-func (w *world) report(o *faultlab.Observation) (err error) {
-	o.Commands = w.sent
-	if o.Edges, err = moves(); err != nil {
-		return err
-	}
-	if o.Records, err = causes(); err != nil {
-		return err
-	}
-	w.cloud.mu.Lock()
-	defer w.cloud.mu.Unlock()
-	for _, r := range w.cloud.records {
-		if id := r.System["correlation-id"]; id != "" {
-			o.Answers = append(o.Answers, faultlab.Answer{Command: id, ID: r.System["message-id"], Topic: r.Properties["topic"]})
-		}
-	}
-	return nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// most commands of a round: the daemon's record of causes has room for 256.
+	// most commands of a round: the daemon's record of causes has room for 256, starts included.
 	most = 240
 	// patience is how long the driver waits for an answer: longer than any pause
 	// between two attempts to connect, and than the lock of a message.
@@ -30,6 +30,8 @@ type world struct {
 	choice *rand.Rand // of commands
 	on     []bool     // what the relays will be when all was done
 	sent   []faultlab.Command
+
+	toggles int
 }
 
 func newWorld(seed uint64) *world {
@@ -54,8 +56,7 @@ func (w *world) keepSending(pace *rand.Rand, stop <-chan struct{}) {
 }
 
 // command sends the next command, if there are not enough of them: one that moves a
-// relay, or every sixth time a question with a long answer. It returns when the hub
-// has it: a hub that cannot say so is sent the same message again, under the same id.
+// relay, or every sixth time a question with a long answer.
 func (w *world) command() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -73,11 +74,13 @@ func (w *world) command() {
 			body = map[bool]string{true: "on", false: "off"}[w.on[i]]
 		}
 	}
-	for {
-		err := w.cloud.send(c.ID, topic, body)
-		if err == nil {
-			break
-		}
+	w.post(c, topic, body)
+}
+
+// post returns when the hub has a message. If it cannot say so it is sent the same one
+// again, under the same id.
+func (w *world) post(c faultlab.Command, topic, body string) {
+	for w.cloud.send(c.ID, topic, body) != nil {
 		time.Sleep(500 * time.Millisecond) // its queue is full, or it is being restarted
 	}
 	w.sent = append(w.sent, c)
@@ -88,6 +91,12 @@ func (w *world) command() {
 func (w *world) recovery() time.Duration {
 	began := time.Now()
 	w.command()
+	w.answered()
+	return time.Since(began)
+}
+
+// answered waits until all that was sent is answered, or for too long.
+func (w *world) answered() {
 	w.mu.Lock()
 	open := make(map[string]bool)
 	for _, c := range w.sent {
@@ -101,5 +110,4 @@ func (w *world) recovery() time.Duration {
 		}
 		return len(open) == 0
 	})
-	return time.Since(began)
 }

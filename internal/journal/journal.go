@@ -42,7 +42,7 @@ type Decision struct {
 
 // An Answer is a message for the hub that a command led to.
 type Answer struct {
-	Number        uint64    `json:"n"` // counts the answers of this state directory from 1; Done sets it
+	Number        uint64    `json:"n"` // rises with each answer of this state directory; Done sets it
 	Topic         string    `json:"topic"`
 	Body          string    `json:"body"`
 	CorrelationID string    `json:"cid,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"math/rand/v2"
 	"slices"
 
 	"tasmota-azd/internal/edges"
@@ -53,6 +54,9 @@ func (j *Journal) load() {
 		}
 	}
 	slices.SortStableFunc(j.owed, func(a, b Answer) int { return cmp.Compare(a.Number, b.Number) })
+	if len(records) > 0 {
+		j.answer += rand.Uint64N(leap)
+	}
 }
 
 // take takes up one record that was written before.
@@ -87,6 +91,11 @@ func (j *Journal) took(o Outcome) {
 	}
 	j.finish(o)
 }
+
+// leap bounds the step of the numbers at a start. What a loss of power or a full disk
+// has taken from the journal may have been sent, and its numbers, as a part of message
+// ids, must not be given to other answers.
+const leap = 1 << 32
 
 // highest is far from overflowing, however long a device answers.
 const highest = 1 << 62

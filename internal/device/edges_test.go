@@ -3,6 +3,8 @@ package device_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +80,40 @@ func TestFullDiskHoldsNothingUp(t *testing.T) {
 		if err := <-r.done; err == nil {
 			t.Error("the journal was closed already")
 		}
+	})
+}
+
+// TestRoomAgain: what a full disk did not take is written as soon as it takes it.
+func TestRoomAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := start(t, dir, "%topic%/")
+		inTheWay := filepath.Join(dir, ".journal.tmp")
+		if err := errors.Join(r.journal.Close(), os.MkdirAll(filepath.Join(inTheWay, "x"), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		r.take(command("m1", "/status", "0"))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		known := func() bool {
+			s, _, j := opened(t, copied(t, dir))
+			defer s.Close()
+			defer j.Close()
+			_, ok := j.Known("m1", time.Now())
+			return ok
+		}
+		if known() {
+			t.Fatal("the disk takes what it should not")
+		}
+		if err := os.RemoveAll(inTheWay); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if !known() {
+			t.Error("a message that took effect is not remembered")
+		}
+		r.end(t)
 	})
 }
 

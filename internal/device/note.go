@@ -144,6 +144,9 @@ func (d *Device) settle(now time.Time) {
 		upTo = oldest - 1
 	}
 	d.failing(now, d.o.Journal.Sent(upTo))
+	if d.o.Journal.Lacks() && d.syncAt.IsZero() {
+		d.syncAt = now // there may be room again
+	}
 	d.lost += dropped - d.dropped
 	d.dropped = dropped
 	d.acknowledge(now)
@@ -183,7 +186,7 @@ func (d *Device) owes() bool {
 func (d *Device) save(now time.Time) {
 	d.syncAt = time.Time{}
 	err := d.saveState(now)
-	if err == nil && d.o.Journal.Large() {
+	if err == nil && (d.o.Journal.Large() || d.o.Journal.Lacks()) {
 		err = d.o.Journal.Compact()
 	}
 	d.failing(now, errors.Join(err, d.saveTwin(), d.o.Store.Sync()))

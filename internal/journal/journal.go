@@ -80,6 +80,7 @@ type Journal struct {
 	log    *store.Log
 	unread []store.Record // what load has not read yet
 	small  int64          // size after it was compacted
+	lacks  bool           // a Done could not be written
 
 	epoch   string
 	edges   *edges.Ring
@@ -167,7 +168,8 @@ func (j *Journal) number() {
 
 // Done notes what came of a command, together with the edges since the last Done.
 // It returns the answers with their numbers. If it cannot be written all the same
-// holds for as long as the daemon runs, and the next Done writes the edges.
+// holds for as long as the daemon runs, the next Done writes the edges, and Compact the
+// rest.
 func (j *Journal) Done(o Outcome) ([]Answer, error) {
 	j.load()
 	for i := range o.Answers {
@@ -179,6 +181,8 @@ func (j *Journal) Done(o Outcome) ([]Answer, error) {
 	err := j.append(record{Done: &o})
 	if err == nil {
 		j.unsaved = nil
+	} else {
+		j.lacks = true
 	}
 	j.owed = append(j.owed, o.Answers...)
 	j.finish(o)

@@ -199,6 +199,26 @@ func TestIDsAreNotGivenTwice(t *testing.T) {
 	}
 }
 
+// A full disk took nothing for a while; then there is room again.
+func TestCompactWritesWhatTheDiskDidNotTake(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, 0)
+	done(t, j, journal.Outcome{Commands: ran(message("m1")), At: noon, Answers: answer("a")})
+	if err := j.Close(); err != nil { // no write succeeds any more
+		t.Fatal(err)
+	}
+	if _, err := j.Done(journal.Outcome{Commands: ran(message("m2")), At: noon, Answers: answerTo("m2", "b")}); err == nil || !j.Lacks() {
+		t.Fatalf("%v, lacks %v", err, j.Lacks())
+	}
+	if err := j.Compact(); err != nil || j.Lacks() {
+		t.Fatalf("%v, lacks %v", err, j.Lacks())
+	}
+	next, _ := killed(t, dir)
+	if _, ok := next.Known("m2", noon); !ok || len(next.Owed()) != 2 {
+		t.Errorf("m2 known %v, owed %q", ok, bodies(next.Owed()))
+	}
+}
+
 func TestEdges(t *testing.T) {
 	dir := t.TempDir()
 	j := open(t, dir, 0)

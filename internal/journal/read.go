@@ -103,6 +103,10 @@ const highest = 1 << 62
 // Large tells whether the journal has grown so much that Compact is worth its while.
 func (j *Journal) Large() bool { return j.log.Size() > max(compactAt, 2*j.small) }
 
+// Lacks tells whether the file lacks something that the journal knows, as a disk was
+// full. Compact puts it there.
+func (j *Journal) Lacks() bool { return j.lacks }
+
 // Compact rewrites the journal with what still matters. The state must be saved: no
 // state is kept.
 func (j *Journal) Compact() error {
@@ -139,6 +143,6 @@ func (j *Journal) Compact() error {
 	if err := j.log.Rewrite(all); err != nil {
 		return err
 	}
-	j.small = j.log.Size()
+	j.small, j.lacks = j.log.Size(), false
 	return nil
 }

@@ -25,6 +25,7 @@ bin/hubsim: $(SOURCES)
 .PHONY: cross
 cross:
 	GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o bin/tasmota-azd-armv6 ./cmd/tasmota-azd
+	GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o bin/hubsim-armv6 ./cmd/hubsim
 	GOOS=linux GOARCH=arm64 $(BUILD) -o bin/tasmota-azd-arm64 ./cmd/tasmota-azd
 	GOOS=linux GOARCH=amd64 $(BUILD) -o bin/tasmota-azd-amd64 ./cmd/tasmota-azd
 

@@ -46,8 +46,9 @@ var rooms = map[string]string{
 	"internal/certificate/certtest": "internal/certificate",
 
 	"internal/identity": "internal/certificate internal/dps internal/hub internal/spread internal/store internal/token",
+	"internal/control":  "",
 	"internal/device":   "internal/cause internal/commands internal/edges internal/hub internal/journal internal/store internal/twin",
-	"cmd/tasmota-azd": "internal/boards internal/boards/trial internal/cause internal/clock internal/commands internal/config internal/device internal/dps internal/edges " +
+	"cmd/tasmota-azd": "internal/boards internal/boards/trial internal/cause internal/clock internal/commands internal/config internal/control internal/device internal/dps internal/edges " +
 		"internal/hub internal/identity internal/journal internal/logs internal/relay internal/relay/gpiochip internal/store internal/system internal/token internal/twin",
 
 	// The stand-in is a product of its own.
@@ -67,7 +68,7 @@ var doors = map[string]string{
 	"github.com/spf13/cobra":              "cmd/tasmota-azd cmd/hubsim",
 	"github.com/coreos/go-systemd/v22":    "cmd/tasmota-azd",
 	"golang.org/x/sync":                   "cmd/tasmota-azd cmd/hubsim",
-	"golang.org/x/sys":                    "internal/store internal/relay internal/hub internal/system",
+	"golang.org/x/sys":                    "internal/store internal/relay internal/hub internal/system internal/control",
 }
 
 type goPackage struct {

@@ -11,6 +11,7 @@ import (
 	"tasmota-azd/internal/clock"
 	"tasmota-azd/internal/commands"
 	"tasmota-azd/internal/config"
+	"tasmota-azd/internal/control"
 	"tasmota-azd/internal/device"
 	"tasmota-azd/internal/edges"
 	"tasmota-azd/internal/hub"
@@ -30,6 +31,7 @@ type daemon struct {
 	clock   *clock.Clock
 	hub     *hub.Client
 	device  *device.Device
+	control *control.Server // nil: there is no socket
 }
 
 // build makes the parts bottom up: relays first, then everything that needs a network.
@@ -62,6 +64,7 @@ func build(ctx context.Context, cfg config.Config, st *store.Store, state device
 		Beat:      d.systemd.beat(), Alive: d.systemd.alive, Status: d.systemd.status,
 		Log: log.With("part", "device"),
 	})
+	d.control = listen(stateDir(cfg), d.device, d.clock, d.hub, started, log.With("part", "control"))
 	return d, nil
 }
 

@@ -60,6 +60,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 		},
 	}
 	root.AddCommand(daemon, check, boardCommand(&path, stdout), show)
+	root.AddCommand(askCommands(stdout)...)
 	return root
 }
 

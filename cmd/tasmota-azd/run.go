@@ -90,6 +90,9 @@ func (d *daemon) serve(ctx context.Context) error {
 	events := make(chan hub.Event)
 	var parts errgroup.Group
 	parts.Go(func() error { return d.clock.Run(online) })
+	if d.control != nil {
+		parts.Go(func() error { return d.control.Serve(online) })
+	}
 	parts.Go(func() error {
 		if err := d.clock.Wait(online); err != nil {
 			return nil // stopped before the time was proven

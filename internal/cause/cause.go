@@ -14,6 +14,7 @@ const (
 	C2D       Door = "c2d"       // a cloud-to-device message
 	Method    Door = "method"    // a direct method
 	Twin      Door = "twin"      // a desired property
+	Local     Door = "local"     // somebody on this machine, by the control socket
 	PowerOn   Door = "power-on"  // the machine started: what PowerOnState wants
 	Start     Door = "start"     // the daemon started on a machine that ran on: the saved state
 	Adopted   Door = "adopted"   // the daemon took back a line that systemd had kept

@@ -14,6 +14,7 @@ package commands
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"tasmota-azd/internal/cause"
@@ -31,6 +32,15 @@ type Command struct {
 	Age time.Duration `json:"age,omitempty"`
 
 	Cause cause.Cause `json:"cause"` // who wants it; travels to the pin and into the replies
+}
+
+// Word returns the command's name with its index, such as "POWER2". An index of 1
+// that was not written is left out.
+func (c Command) Word() string {
+	if c.Index == 1 && !c.Indexed {
+		return c.Name
+	}
+	return c.Name + strconv.Itoa(c.Index)
 }
 
 // A Reply is one message a command, a deadline or a connect leads to.

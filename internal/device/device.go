@@ -90,22 +90,27 @@ type Device struct {
 	seq     uint64 // number of the last command
 	topic   topics
 	unacked []waiting
-	asked   []*asked // methods, in the order in which they came
-	shadow  shadow
-	runID   string // tells the methods of this run from those of others
-	handed  uint64 // number of the last answer that the hub was given
-	queue   cloudQueue
-	meter   meter
-	ending  bool      // the loop is about to end
-	dropped int       // messages that the hub's queue had no room for
-	lost    int       // of them, those that nobody was told of
-	pause   time.Time // when there is something to settle, or zero
-	noted   State     // what a restart would find
-	saved   State     // what the file says
-	failed  time.Time // when it was last said that the disk takes nothing, or zero
-	syncAt  time.Time // when the store is due to be flushed, or zero
-	turns   bool      // the loop has turned once
-	beatAt  time.Time // when Alive is due, or zero
+	asked   []*asked // methods and local commands, in the order in which they came
+	session standing
+	watch   watchers
+	over    chan struct{} // closed when the loop has ended
+
+	requests chan func(now time.Time) // from other goroutines of the daemon
+	shadow   shadow
+	runID    string // tells the methods of this run from those of others
+	handed   uint64 // number of the last answer that the hub was given
+	queue    cloudQueue
+	meter    meter
+	ending   bool      // the loop is about to end
+	dropped  int       // messages that the hub's queue had no room for
+	lost     int       // of them, those that nobody was told of
+	pause    time.Time // when there is something to settle, or zero
+	noted    State     // what a restart would find
+	saved    State     // what the file says
+	failed   time.Time // when it was last said that the disk takes nothing, or zero
+	syncAt   time.Time // when the store is due to be flushed, or zero
+	turns    bool      // the loop has turned once
+	beatAt   time.Time // when Alive is due, or zero
 }
 
 // A waiting message has been run but not yet acknowledged.
@@ -132,7 +137,7 @@ func New(o Options) *Device {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Device{o: o, seq: o.Journal.Last(), noted: o.State, topic: newTopics(o.FullTopic, ""), runID: rand.Text()[:8]}
+	d := &Device{over: make(chan struct{}), requests: make(chan func(time.Time)), o: o, seq: o.Journal.Last(), noted: o.State, topic: newTopics(o.FullTopic, ""), runID: rand.Text()[:8]}
 	d.queue.empty, d.queue.said = o.State.Empty, o.State.Empty
 	d.meter = newMeter(o.Limit, o.Meter, o.State.Spent)
 	d.remember()
@@ -142,6 +147,7 @@ func New(o Options) *Device {
 // Run serves events until ctx is done. Then it finishes what is in the backlog,
 // for 3 s at the most, saves and returns.
 func (d *Device) Run(ctx context.Context, events <-chan hub.Event) error {
+	defer close(d.over)
 	d.begin(time.Now())
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -157,6 +163,8 @@ func (d *Device) Run(ctx context.Context, events <-chan hub.Event) error {
 			return d.finish()
 		case ev := <-events:
 			d.handle(time.Now(), ev)
+		case f := <-d.requests:
+			f(time.Now())
 		case <-d.o.Hub.Progressed():
 			d.soon(time.Now())
 		case <-timer.C:

@@ -17,6 +17,9 @@ import (
 
 // handle deals with one hub event that was taken at now.
 func (d *Device) handle(now time.Time, ev hub.Event) {
+	if d.session.note(d.o.Wall(now), ev) {
+		d.watch.tell(Happening{Time: d.o.Wall(now), Session: new(d.session.Session)})
+	}
 	switch ev := ev.(type) {
 	case hub.Connected:
 		d.queue.connected(now, ev)
@@ -77,7 +80,7 @@ func (d *Device) message(now time.Time, m hub.Message) {
 		if len(m.ID) <= maxID {
 			w.command.Cause.ID = m.ID
 		}
-		d.run(now, w.command)
+		d.run(now, w.command, originOf(m))
 	}
 	d.unacked = append(d.unacked, w)
 	d.acknowledge(now)
@@ -94,9 +97,9 @@ func (d *Device) answerAgain(now time.Time, past journal.Past) {
 }
 
 // run runs one command, sends its answers, and writes its line in the log.
-func (d *Device) run(now time.Time, c commands.Command) ([]commands.Reply, error) {
+func (d *Device) run(now time.Time, c commands.Command, from origin) ([]commands.Reply, error) {
 	replies, err := d.o.Commands.Run(now, c)
-	d.publish(now, []commands.Command{c}, replies)
+	d.publish(now, []journal.Command{d.command(now, c, from)}, replies)
 	attrs := []slog.Attr{
 		slog.String("command", c.Name), slog.Int("index", c.Index), slog.String("arg", shorten(c.Arg)),
 		slog.String("cause", c.Cause.String()), slog.String("result", result(replies)),
@@ -135,9 +138,10 @@ func (d *Device) dealtWith(err error) bool {
 }
 
 // publish notes what came of commands, and then hands the replies to the hub.
-func (d *Device) publish(now time.Time, ran []commands.Command, replies []commands.Reply) {
+func (d *Device) publish(now time.Time, ran []journal.Command, replies []commands.Reply) {
 	answers := d.note(now, d.outcome(now, ran, replies))
 	for _, r := range replies {
+		d.tellReply(now, r)
 		t := hub.Telemetry{
 			Topic: d.topic.full(r.Tele, r.Topic), Body: []byte(r.Body), CorrelationID: correlation(r.Cause),
 			Component: twin.Component(r.Relay), Perishable: r.Periodic,

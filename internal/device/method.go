@@ -35,7 +35,8 @@ var errStale = errors.New("it waited so long that its caller has given up")
 
 // An asked method has been run and not been answered.
 type asked struct {
-	method  hub.Method
+	answer  func(status int, body []byte) // to whoever asked
+	name    string                        // of the method, as written
 	cause   cause.Cause
 	replies []commands.Reply
 	status  int
@@ -48,7 +49,11 @@ type asked struct {
 func (d *Device) method(now time.Time, m hub.Method) {
 	d.spend(now, len(m.Name)+len(m.Body))
 	d.seq++
-	a := &asked{method: m, until: now.Add(answerWithin)}
+	a := &asked{name: m.Name, until: now.Add(answerWithin)}
+	a.answer = func(status int, body []byte) {
+		d.spend(now, len(body))
+		d.o.Hub.Answer(m, status, body)
+	}
 	a.cause = cause.Cause{Door: cause.Method, ID: m.ID + "-" + d.runID, Seq: d.seq}
 	d.asked = append(d.asked, a)
 	arg, err := argument(m.Body)
@@ -63,7 +68,7 @@ func (d *Device) method(now time.Time, m hub.Method) {
 	}
 	c := commands.Parse(component(m.Name, arg))
 	c.Cause = a.cause
-	a.note(d.run(now, c))
+	a.note(d.run(now, c, origin{}))
 	d.answer(now)
 }
 
@@ -73,7 +78,7 @@ func (a *asked) refuse(err error) {
 	if errors.Is(err, errStale) {
 		a.status = statusUnavailable
 	}
-	body, _ := json.Marshal(struct{ Command, Input, Reason string }{"Error", shorten(a.method.Name), err.Error()}) // texts always marshal
+	body, _ := json.Marshal(struct{ Command, Input, Reason string }{"Error", shorten(a.name), err.Error()}) // texts always marshal
 	a.replies = []commands.Reply{{Body: string(body)}}
 }
 
@@ -140,9 +145,7 @@ func (d *Device) answer(now time.Time) {
 		if d.o.Commands.Pending(a.cause) {
 			a.status = statusGoesOn // also if the daemon ends now: the next run goes on with it
 		}
-		body := merge(a.replies, hub.MaxMethod)
-		d.spend(now, len(body))
-		d.o.Hub.Answer(a.method, a.status, body)
+		a.answer(a.status, merge(a.replies, hub.MaxMethod))
 	}
 	clear(d.asked[len(left):])
 	d.asked = left

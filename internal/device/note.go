@@ -98,11 +98,9 @@ func (d *Device) note(now time.Time, o journal.Outcome) []journal.Answer {
 
 // outcome is what commands and their replies are to the journal: each command once,
 // and what it has to say.
-func (d *Device) outcome(now time.Time, first []commands.Command, replies []commands.Reply) journal.Outcome {
+func (d *Device) outcome(now time.Time, first []journal.Command, replies []commands.Reply) journal.Outcome {
 	var o journal.Outcome
-	for _, c := range first {
-		o.Commands = append(o.Commands, journal.Command{Cause: c.Cause})
-	}
+	o.Commands = append(o.Commands, first...)
 	at := d.o.Wall(now).UTC()
 	for _, r := range replies {
 		if !kept(r) {

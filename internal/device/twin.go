@@ -105,7 +105,7 @@ func (d *Device) grant(now time.Time, w twin.Wish, why cause.Cause, version int6
 	default:
 		c := commands.Parse(w.Command, w.Arg)
 		c.Cause = why
-		_, err := d.run(now, c)
+		_, err := d.run(now, c, origin{})
 		ack.Status, ack.Text = status(err, why), "ok"
 		if err != nil {
 			ack.Text = shorten(err.Error())

@@ -183,3 +183,13 @@ type Trouble struct {
 	Since    time.Time // when the first of them failed; zero if none did
 	Err      error     // the last failure, usually an *Error
 }
+
+// Renewal returns when the session that stands is to be renewed, as time.Now tells
+// time; ok is false while there is none, or it needs no renewal.
+func (c *Client) Renewal() (at time.Time, ok bool) {
+	l := c.current.Load()
+	if l == nil || !l.id.Certificate.IsZero() {
+		return time.Time{}, false
+	}
+	return l.due, true
+}

@@ -116,7 +116,7 @@ func checkNumber(text string) error {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < minInteger || n > maxInteger {
-		return fmt.Errorf("integer %.40s is not between %d and %d", text, minInteger, maxInteger)
+		return fmt.Errorf("integer %.40s is not between %d and %d", text, int64(minInteger), int64(maxInteger))
 	}
 	return nil
 }

@@ -54,6 +54,12 @@ type Answer struct {
 type Command struct {
 	Cause cause.Cause `json:"cause"`
 	Open  bool        `json:"open,omitempty"`
+
+	// What is known of where it came from.
+	Line       string            `json:"line,omitempty"`       // such as "POWER1 toggle"
+	Made       time.Time         `json:"made,omitzero"`        // as the sender says
+	Arrived    time.Time         `json:"arrived,omitzero"`     // in proven time
+	Properties map[string]string `json:"properties,omitempty"` // of the message
 }
 
 // An Outcome is what came of the commands that ran in one moment.
@@ -87,6 +93,7 @@ type Journal struct {
 	fresh   []edges.Edge // taken down and not yet in the ring, which may not be read yet
 	unsaved []edges.Edge // in the ring and not yet written
 	ids     ids
+	chains  []Chain               // of the last commands, oldest first
 	current []Decision            // whose command is not done
 	decided map[string][]Decision // those of runs that were killed, by key of the cause
 	owed    []Answer
@@ -198,6 +205,7 @@ func (j *Journal) finish(o Outcome) {
 		j.current = nil
 	}
 	for _, c := range o.Commands {
+		j.link(c, o)
 		k := key(c.Cause)
 		j.current = slices.DeleteFunc(j.current, func(d Decision) bool { return key(d.Cause) == k })
 		if !c.Open {

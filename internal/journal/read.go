@@ -124,7 +124,7 @@ func (j *Journal) Compact() error {
 		for _, a := range p.Answers {
 			kept[a.Number] = true
 		}
-		all = append(all, record{Past: &Outcome{At: p.at, Commands: []Command{{p.Cause, p.open}}, Answers: p.Answers}})
+		all = append(all, record{Past: &Outcome{At: p.at, Commands: []Command{j.command(p)}, Answers: p.Answers}})
 	}
 	for _, a := range j.owed {
 		if !kept[a.Number] {

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"tasmota-azd/internal/clock"
+	"tasmota-azd/internal/control"
+	"tasmota-azd/internal/device"
+	"tasmota-azd/internal/hub"
+)
+
+// A status is what `tasmota-azd status` shows: of the device, and of the parts that it
+// does not know.
+type status struct {
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	PID     int       `json:"pid"`
+	device.Status
+	Token clockTime `json:"token"` // when the session is renewed
+	Clock clockInfo `json:"clock"`
+}
+
+// A clockTime is a moment, or none.
+type clockTime struct {
+	RenewsAt time.Time `json:"renews_at,omitzero"`
+}
+
+// clockInfo is how it stands with the time.
+type clockInfo struct {
+	Proven bool          `json:"proven"`
+	Source string        `json:"source,omitempty"`
+	Offset time.Duration `json:"system_clock_slow_by_ns,omitempty"`
+}
+
+// listen makes the control socket. A daemon works without one.
+func listen(stateDir string, d *device.Device, clk *clock.Clock, client *hub.Client, started time.Time, log *slog.Logger) *control.Server {
+	dir := stateDir
+	if run, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); run != "" {
+		dir = run
+	}
+	s, err := control.Listen(dir, control.Options{
+		Status: func(ctx context.Context) (any, error) {
+			s := status{Version: version, Started: clk.Wall(started), PID: os.Getpid()}
+			var err error
+			s.Status, err = d.Status(ctx)
+			s.Clock.Source, s.Clock.Offset, s.Clock.Proven = clk.Proven()
+			if at, ok := client.Renewal(); ok {
+				s.Token.RenewsAt = clk.Wall(at)
+			}
+			return s, err
+		},
+		Command: d.Command,
+		Why: func(ctx context.Context, relay string, most int) (any, error) {
+			n := d.RelayNumber(relay)
+			if n == 0 {
+				return nil, fmt.Errorf("relay %.40q: %w; name one by its number, its name or its pin", relay, control.ErrNoSuch)
+			}
+			return d.Why(ctx, n, most)
+		},
+		Watch: d.Watch,
+		Log:   log,
+	})
+	if err != nil {
+		log.Warn("nobody on this machine can ask the daemon", "err", err)
+		return nil
+	}
+	return s
+}

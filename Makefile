@@ -2,7 +2,10 @@
 
 GO        ?= go
 VERSION   := 0.1.0
-BUILDTIME := $(shell git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%S 2>/dev/null || echo 1970-01-01T00:00:00)
+# When it was released: every date in what is built is this one, so that two builds of
+# one commit are the same.
+export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
+BUILDTIME := $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%S)
 LDFLAGS   := -s -w -X main.version=$(VERSION) -X main.buildTime=$(BUILDTIME)
 # HTTP/2 is left out of net/http, by Go's own build tag: DPS is asked a few times in
 # the life of a device, over HTTP/1.1, and the programs become 260 kB smaller.
@@ -28,6 +31,33 @@ cross:
 	GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o bin/hubsim-armv6 ./cmd/hubsim
 	GOOS=linux GOARCH=arm64 $(BUILD) -o bin/tasmota-azd-arm64 ./cmd/tasmota-azd
 	GOOS=linux GOARCH=amd64 $(BUILD) -o bin/tasmota-azd-amd64 ./cmd/tasmota-azd
+
+# The packages of all boards, with what is in them (CycloneDX) and checksums, in dist.
+# DEBS are Debian's names of the architectures; make packages DEBS=arm64 builds one.
+DEBS        := armhf arm64 amd64 riscv64
+for_armhf   := GOARCH=arm GOARM=6
+for_arm64   := GOARCH=arm64
+for_amd64   := GOARCH=amd64
+for_riscv64 := GOARCH=riscv64
+
+.PHONY: packages
+packages: $(DEBS:%=dist/%/tasmota-azd)
+	VERSION=$(VERSION) packaging/build.sh $(DEBS)
+
+dist/%/tasmota-azd: $(SOURCES) Makefile
+	GOOS=linux $(for_$*) $(BUILD) -buildvcs=false -o $@ ./cmd/tasmota-azd
+
+# Signs the checksums, as SHA256SUMS.asc, with a key of the GnuPG of whoever releases:
+# make sign-packages SIGNING_KEY=name@example.com. gpgv, which every Debian has, verifies it.
+.PHONY: sign-packages
+sign-packages:
+	@[ -n "$(SIGNING_KEY)" ] || { echo "SIGNING_KEY= names no key"; exit 2; }
+	cd dist && gpg --batch --yes --local-user '$(SIGNING_KEY)' --armor --detach-sign SHA256SUMS
+
+# Builds the packages of this commit once more, in another folder, and compares.
+.PHONY: verify-release
+verify-release:
+	packaging/verify.sh $(DEBS)
 
 # Everything CI runs: format, vet, staticcheck, unit tests, vectors, fuzz seeds and
 # the built binaries under the race detector, then Microsoft's SDK against hubsim.
@@ -106,6 +136,7 @@ install: bin/tasmota-azd
 	install -D -m 0755 bin/tasmota-azd $(DESTDIR)/usr/bin/tasmota-azd
 	install -D -m 0644 systemd/tasmota-azd.service $(DESTDIR)/usr/lib/systemd/system/tasmota-azd.service
 	install -D -m 0644 systemd/tasmota-azd.sysusers $(DESTDIR)/usr/lib/sysusers.d/tasmota-azd.conf
+	install -D -m 0644 systemd/tasmota-azd.rules $(DESTDIR)/usr/lib/udev/rules.d/60-tasmota-azd.rules
 	install -d -m 0755 $(DESTDIR)/etc/tasmota-azd
 	[ -e $(DESTDIR)/etc/tasmota-azd/config.yaml ] || install -m 0640 configs/config.yaml $(DESTDIR)/etc/tasmota-azd/config.yaml
 

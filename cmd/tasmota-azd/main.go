@@ -1,3 +1,5 @@
+//go:build !manuals
+
 // Command tasmota-azd makes a Linux board behave like a Tasmota relay device on
 // Azure IoT Hub.
 package main

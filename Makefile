@@ -44,8 +44,12 @@ for_riscv64 := GOARCH=riscv64
 packages: $(DEBS:%=dist/%/tasmota-azd)
 	VERSION=$(VERSION) packaging/build.sh $(DEBS)
 
-dist/%/tasmota-azd: $(SOURCES) Makefile
+# Each time, since it holds the date of the commit.
+dist/%/tasmota-azd: FORCE
 	GOOS=linux $(for_$*) $(BUILD) -buildvcs=false -o $@ ./cmd/tasmota-azd
+
+.PHONY: FORCE
+FORCE:
 
 # Signs the checksums, as SHA256SUMS.asc, with a key of the GnuPG of whoever releases:
 # make sign-packages SIGNING_KEY=name@example.com. gpgv, which every Debian has, verifies it.

@@ -54,6 +54,9 @@ var rooms = map[string]string{
 	// The stand-in is a product of its own.
 	"internal/hubsim": "internal/token",
 	"cmd/hubsim":      "internal/hubsim internal/token",
+
+	// What makes the packages, in no program.
+	"packaging/copyright": "",
 }
 
 // doors lists the packages through which an outside module may come in.

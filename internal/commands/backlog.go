@@ -92,6 +92,7 @@ func (in *Interpreter) backlog(c *call) error {
 		it.noGap = it.noGap || c.Index&1 == 0
 		it.Silent = it.Silent || c.Index&2 != 0
 		it.Cause, it.Age = c.Cause, c.Age
+		it.Arg = it.Shown() // the backlog is kept on disk, and no command needs a secret
 	}
 	return in.queue.add(c.now, items)
 }

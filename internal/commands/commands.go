@@ -15,6 +15,7 @@ package commands
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"tasmota-azd/internal/cause"
@@ -41,6 +42,22 @@ func (c Command) Word() string {
 		return c.Name
 	}
 	return c.Name + strconv.Itoa(c.Index)
+}
+
+// Shown is the argument as logs and answers may show it. That of the firmware's
+// commands for passwords and keys is a secret, also where this device knows no such
+// command; in a backlog all of it may be.
+func (c Command) Shown() string {
+	if c.Arg != "" && (secret(c.Name) || secret(strings.ToUpper(c.Arg))) {
+		return "****"
+	}
+	return c.Arg
+}
+
+// secret tells whether a text in capitals names such a command: MqttPassword,
+// WebPassword, Password1, TLSKey, or a whole connection string.
+func secret(text string) bool {
+	return strings.Contains(text, "PASSWORD") || strings.Contains(text, "TLSKEY") || strings.Contains(text, "SHAREDACCESS")
 }
 
 // A Reply is one message a command, a deadline or a connect leads to.

@@ -173,3 +173,26 @@ func golden(t *testing.T, name string, got []string) {
 	}
 	equal(t, name, got, strings.Split(strings.TrimSuffix(string(want), "\n"), "\n"))
 }
+
+// TestSecretsAreNotShown: what somebody believes to set on a firmware is not told.
+func TestSecretsAreNotShown(t *testing.T) {
+	in := commands.New(commands.Options{Relays: make(idle, 1), Started: time.Now()})
+	for line, want := range map[string]string{
+		"MqttPassword canary":                   `{"Command":"Unknown","Input":"MQTTPASSWORD ****"}`,
+		"password2 canary":                      `{"Command":"Unknown","Input":"PASSWORD2 ****"}`,
+		"TLSKey canary":                         `{"Command":"Unknown","Input":"TLSKEY ****"}`,
+		"foo HostName=h;SharedAccessKey=canary": `{"Command":"Unknown","Input":"FOO ****"}`,
+		"foo 1":                                 `{"Command":"Unknown","Input":"FOO 1"}`,
+		"backlog0 webpassword canary":           `{"Command":"Unknown","Input":"WEBPASSWORD ****"}`,
+	} {
+		name, arg, _ := strings.Cut(line, " ")
+		c := commands.Parse(name, arg)
+		replies, _ := in.Run(time.Now(), c)
+		if len(replies) != 1 || replies[0].Body != want {
+			t.Errorf("%s: %+v, want %s", line, replies, want)
+		}
+		if strings.Contains(c.Shown(), "canary") {
+			t.Errorf("%s is shown as %q", line, c.Shown())
+		}
+	}
+}

@@ -188,8 +188,8 @@ func generic(what string, c *call) string {
 	if c.Index != 1 {
 		input = fmt.Sprint(input, c.Index)
 	}
-	if c.Arg != "" {
-		input += " " + c.Arg[:min(len(c.Arg), inputLimit+utf8.UTFMax)]
+	if arg := c.Shown(); arg != "" {
+		input += " " + arg[:min(len(arg), inputLimit+utf8.UTFMax)]
 	}
 	var o object
 	o.text("Command", what)

@@ -101,7 +101,7 @@ func (d *Device) run(now time.Time, c commands.Command, from origin) ([]commands
 	replies, err := d.o.Commands.Run(now, c)
 	d.publish(now, []journal.Command{d.command(now, c, from)}, replies)
 	attrs := []slog.Attr{
-		slog.String("command", c.Name), slog.Int("index", c.Index), slog.String("arg", shorten(c.Arg)),
+		slog.String("command", c.Name), slog.Int("index", c.Index), slog.String("arg", shorten(c.Shown())),
 		slog.String("cause", c.Cause.String()), slog.String("result", result(replies)),
 		slog.Duration("took", time.Since(now)),
 	}

@@ -47,7 +47,7 @@ func originOf(m hub.Message) origin {
 func (d *Device) command(now time.Time, c commands.Command, from origin) journal.Command {
 	line := c.Word()
 	if c.Arg != "" {
-		line += " " + shorten(c.Arg)
+		line += " " + shorten(c.Shown())
 	}
 	return journal.Command{
 		Cause: c.Cause, Line: line, Made: from.made.UTC(), Arrived: d.o.Wall(now).UTC(), Properties: from.properties,

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"tasmota-azd/internal/cause"
 	"tasmota-azd/internal/edges"
 )
 
@@ -133,7 +134,9 @@ func (j *Journal) Compact() error {
 	}
 	for _, list := range j.decided {
 		for _, d := range list {
-			all = append(all, record{Decide: &d})
+			if d.Cause.Door == cause.C2D { // nothing else comes again
+				all = append(all, record{Decide: &d})
+			}
 		}
 	}
 	all = append(all, record{Done: &Outcome{Start: true}})

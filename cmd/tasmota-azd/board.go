@@ -72,7 +72,7 @@ func listBoards(w io.Writer) error {
 }
 
 func printBootConfig(path string, w io.Writer) error {
-	cfg, err := config.Load(path)
+	cfg, err := load(path)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func tryBoard(ctx context.Context, path, name string, in io.Reader, out io.Write
 // whatToTry returns the relays, and the configuration that says how to drive them:
 // with a name, that is the default where there is no usable file yet.
 func whatToTry(path, name string, out io.Writer) (config.Config, []boards.Entry, error) {
-	cfg, err := config.Load(path)
+	cfg, err := load(path)
 	if name == "" {
 		return cfg, configured(cfg), err
 	}

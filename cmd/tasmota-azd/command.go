@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"tasmota-azd/internal/config"
 )
 
 // Set by the linker (see the Makefile): the release, and the date of its commit.
@@ -66,7 +64,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 
 // checkFile reads the file as the daemon would and prints what it says.
 func checkFile(path string, stdout io.Writer) error {
-	cfg, err := config.Load(path)
+	cfg, err := load(path)
 	if err != nil {
 		return err
 	}

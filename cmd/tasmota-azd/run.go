@@ -33,7 +33,7 @@ const calmAfter = 5 * time.Second
 // cannot begin.
 func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) error {
 	started := time.Now()
-	cfg, err := config.Load(path)
+	cfg, err := load(path)
 	if err != nil {
 		return err
 	}
@@ -71,6 +71,12 @@ func thrift() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(20)
 	}
+}
+
+// load reads the configuration, with the credentials that the unit has
+// (LoadCredential= in systemd.exec(5)).
+func load(path string) (config.Config, error) {
+	return config.Load(path, os.Getenv("CREDENTIALS_DIRECTORY"))
 }
 
 // stateDir is the directory that systemd made for the unit (StateDirectory= in

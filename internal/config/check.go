@@ -11,6 +11,8 @@ type checker struct {
 	book
 	dir  string      // where relative paths begin
 	info fs.FileInfo // of the configuration file, nil if not known
+
+	credentials string // directory of those that systemd gave, or empty
 }
 
 func (c *checker) config(w *written) Config {

@@ -211,8 +211,9 @@ func Defaults() Config {
 
 // Load reads the configuration file at path. Every error it returns is an
 // *Error. Besides what Parse does, it warns about a key in a file that others
-// may read.
-func Load(path string) (Config, error) {
+// may read, and finds files of keys among systemd's credentials, which are in the
+// directory of that name ($CREDENTIALS_DIRECTORY; empty without any).
+func Load(path, credentials string) (Config, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Config{}, fail(path, 0, "does not exist; begin with the commented sample that comes with tasmota-azd, configs/config.yaml")
@@ -228,18 +229,18 @@ func Load(path string) (Config, error) {
 	if info.IsDir() {
 		return Config{}, fail(path, 0, "is a directory; the name of the file in it is needed")
 	}
-	return parse(f, path, info)
+	return parse(f, path, info, credentials)
 }
 
 // Parse reads a configuration from r. The name file stands in the messages,
 // and its directory is where relative paths in the configuration begin. Every
 // error is an *Error with all mistakes.
 func Parse(r io.Reader, file string) (Config, error) {
-	return parse(r, file, nil)
+	return parse(r, file, nil, "")
 }
 
 // parse is Parse for a file whose mode is known, or nil.
-func parse(r io.Reader, file string, info fs.FileInfo) (Config, error) {
+func parse(r io.Reader, file string, info fs.FileInfo, credentials string) (Config, error) {
 	root, err := read(r, file)
 	if err != nil {
 		return Config{}, err
@@ -248,6 +249,8 @@ func parse(r io.Reader, file string, info fs.FileInfo) (Config, error) {
 		book: book{file: file},
 		dir:  filepath.Dir(file),
 		info: info,
+
+		credentials: credentials,
 	}
 	var w written
 	c.fill(&w, root)

@@ -98,6 +98,7 @@ log:
 }
 
 func TestEverythingSet(t *testing.T) {
+	guard(t)
 	got := parse(t, `
 hub:
   host: MyIoTHub.azure-devices.net
@@ -139,6 +140,7 @@ log: {level: debug, format: json}
 }
 
 func TestConnectionString(t *testing.T) {
+	guard(t)
 	for name, hub := range map[string]string{
 		"inline": "connection_string: " + connection,
 		"spaced": "connection_string: ' " + strings.ReplaceAll(connection, ";", " ; ") + "; '",
@@ -214,7 +216,6 @@ func TestModes(t *testing.T) {
 		return path
 	}
 	write("key 640", key+"\r\n", 0o640)
-	key644 := write("key644", key+"\n", 0o644)
 	inline := "hub: {host: h.azure-devices.net, key: " + key + "}\n" + relays
 	for _, tt := range []struct {
 		name, text string
@@ -228,16 +229,12 @@ func TestModes(t *testing.T) {
 		{"connection-644", "hub:\n  connection_string: " + connection + "\n" + relays, 0o644,
 			":2: hub.connection_string: others may read this file (mode 0644) and so the secret in it"},
 		{"file-644", "hub: {host: h.azure-devices.net, key_file: 'key 640'}\n" + relays, 0o644, ""},
-		{"key-file-644", "hub: {host: h.azure-devices.net, key_file: " + key644 + "}\n" + relays, 0o600,
-			":1: hub.key_file: others may read " + key644 + " (mode 0644)"},
 		{"dps-644", "dps: {scope_id: 0ne00223A39, key: " + key + "}\n" + relays, 0o644,
 			":1: dps.key: others may read this file (mode 0644) and so the secret in it"},
-		{"dps-key-file-644", "dps: {scope_id: 0ne00223A39, key_file: key644}\n" + relays, 0o644,
-			":1: dps.key_file: others may read " + key644 + " (mode 0644)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := write(tt.name, tt.text, tt.mode)
-			cfg, err := config.Load(path)
+			cfg, err := config.Load(path, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -266,7 +263,7 @@ func TestLoadFaults(t *testing.T) {
 		filepath.Join(dir, "none.yaml"): " does not exist; begin with the commented sample that comes with tasmota-azd, configs/config.yaml",
 		dir:                             " is a directory; the name of the file in it is needed",
 	} {
-		_, err := config.Load(path)
+		_, err := config.Load(path, "")
 		mistakes, ok := errors.AsType[*config.Error](err)
 		if !ok || err.Error() != path+":"+want {
 			t.Errorf("%v, want %s:%s", err, path, want)
@@ -365,6 +362,7 @@ func TestCA(t *testing.T) {
 
 // TestNotPrinted prints a configuration in every way there is.
 func TestNotPrinted(t *testing.T) {
+	guard(t)
 	for _, text := range []string{
 		"hub: {connection_string: " + connection + "}\n",
 		"hub: {connection_string_file: files/good.connection}\n",

@@ -76,16 +76,16 @@ func (c *checker) certificate(cert, key scalar) Certificate {
 
 // pemFile reads a file that holds, or may hold, a private key.
 func (c *checker) pemFile(s scalar, path *string) ([]byte, bool) {
-	if !c.path(s, path) {
+	if !c.secretPath(s, path) {
 		return nil, false
 	}
 	text, info, err := readFile(*path, certificate.MaxFile)
 	if err != nil {
-		c.wrong(s, "%s %s", *path, fileFault(*path, err))
+		c.wrong(s, "%s %s", *path, c.secretFault(s, *path, err))
 		return nil, false
 	}
-	if open(info) && hasPrivateKey(text) {
-		c.warn(s, "others may read %s (mode %04o); run: %s", *path, info.Mode().Perm(), shut(*path, info))
+	if hasPrivateKey(text) {
+		c.guarded(s, *path, info)
 	}
 	return text, true
 }

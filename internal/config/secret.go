@@ -24,7 +24,7 @@ func (c *checker) secret(inline, file scalar) (secret, bool) {
 		return secret{text: strings.TrimSpace(inline.text), at: inline}, true
 	}
 	var path string
-	if !c.path(file, &path) {
+	if !c.secretPath(file, &path) {
 		return secret{}, false
 	}
 	text, info, err := readFile(path, maxSecretFile)
@@ -32,9 +32,7 @@ func (c *checker) secret(inline, file scalar) (secret, bool) {
 		c.noSecretFile(file, path, err)
 		return secret{}, false
 	}
-	if open(info) {
-		c.warn(file, "others may read %s (mode %04o); run: %s", path, info.Mode().Perm(), shut(path, info))
-	}
+	c.guarded(file, path, info)
 	return secret{text: strings.TrimSpace(string(text)), at: file, in: "in " + path + ": "}, true
 }
 
@@ -47,7 +45,7 @@ func (c *checker) noSecretFile(file scalar, path string, err error) {
 			strings.TrimSuffix(file.path, "_file"))
 		return
 	}
-	c.wrong(file, "%s %s", path, fileFault(path, err))
+	c.wrong(file, "%s %s", path, c.secretFault(file, path, err))
 }
 
 // warnInline warns of a secret in a configuration that others may read.

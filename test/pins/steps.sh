@@ -123,7 +123,8 @@ stop() {
 cloud() {
 	hubsim serve --deliver-unsubscribed --data /run/cloud --dps-port 0 --quiet --ready-file /run/cloud.json >/run/hubsim.log 2>&1 &
 	until [ -s /run/cloud.json ]; do sleep 0.05; done
-	hubsim device create pump >/dev/null && hubsim device show pump >/run/hub && chmod 644 /run/hub /run/cloud/ca.pem && chmod 711 /run/cloud
+	hubsim device create pump >/dev/null && hubsim device show pump >/run/hub && chmod 644 /run/cloud/ca.pem && chmod 711 /run/cloud
+	chmod 640 /run/hub && { [ ! "$systemd" ] || chgrp tasmota-azd /run/hub; }
 }
 
 # send COMMAND ARGUMENT: to the device.

@@ -33,6 +33,9 @@ const calmAfter = 5 * time.Second
 // cannot begin.
 func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) error {
 	started := time.Now()
+	if err := noCoreFile(); err != nil {
+		return fmt.Errorf("forbidding core files: %w", err)
+	}
 	cfg, err := load(path)
 	if err != nil {
 		return err
@@ -61,6 +64,9 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 		return err
 	}
 	defer release(d.bank, log)
+	if err := noCore(); err != nil {
+		return fmt.Errorf("forbidding core dumps: %w", err)
+	}
 	thrift()
 	return d.serve(ctx)
 }

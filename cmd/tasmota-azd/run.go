@@ -64,7 +64,7 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 		return err
 	}
 	defer release(d.bank, log)
-	if err := noCore(); err != nil {
+	if err := noDump(); err != nil {
 		return fmt.Errorf("forbidding core dumps: %w", err)
 	}
 	thrift()

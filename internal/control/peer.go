@@ -14,9 +14,13 @@ import (
 // A Peer is the process at the other end of the socket, as the kernel knows it
 // (SO_PEERCRED in unix(7)).
 type Peer struct {
-	User string // name, or number if it has none
+	User string // name, or number if it has none; "someone" if the unit hides it
 	PID  int
 }
+
+// hiddenUser is whom the kernel names in place of everybody but root and the service
+// itself, where the unit has PrivateUsers= (overflowuid in proc(5)).
+const hiddenUser = 65534
 
 // String is how a cause names it: "pi/1234".
 func (p Peer) String() string { return fmt.Sprintf("%s/%d", p.User, p.PID) }
@@ -58,7 +62,9 @@ func peer(c net.Conn) (Peer, error) {
 		return Peer{}, fmt.Errorf("%w %w", err, credErr)
 	}
 	p := Peer{User: strconv.Itoa(int(cred.Uid)), PID: int(cred.Pid)}
-	if u, err := user.LookupId(p.User); err == nil {
+	if cred.Uid == hiddenUser {
+		p.User = "someone"
+	} else if u, err := user.LookupId(p.User); err == nil {
 		p.User = u.Username
 	}
 	return p, nil

@@ -98,6 +98,8 @@ func TestConfinement(t *testing.T) {
 		send power1 on; gpio wait GPIO17 1 20
 		send power2 on; gpio wait GPIO27 0 20
 		send status 0; became "command=STATUS"
+		tasmota-azd status >/run/status; tasmota-azd cmd Power2 off >/run/answer; gpio wait GPIO27 1 20
+		tasmota-azd cmd Power2 on >/run/answer; gpio wait GPIO27 0 20
 		restart; became "INFO  connected" 2
 		send power1 off; gpio wait GPIO17 0 20
 		echo "restarts $(systemctl show -P NRestarts tasmota-azd)"

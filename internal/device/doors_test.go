@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -88,9 +89,14 @@ func (s scripts) payload(arg string) string {
 	return s.one(string(text), fmt.Sprintf(`{"payload":%s}`, text))
 }
 
+// saves is a count that a door may have in common with another one or not: the journal,
+// by whose length the state is saved, has more records of a message than of a method.
+var saves = regexp.MustCompile(`("SaveCount":)\d+`)
+
 // heard is what a device said since before, without what only one door has.
 func heard(said []string) (published, answers []string) {
 	for _, word := range said {
+		word = saves.ReplaceAllString(word, "${1}0")
 		switch {
 		case strings.HasPrefix(word, "answer "):
 			answers = append(answers, word)
@@ -102,14 +108,14 @@ func heard(said []string) (published, answers []string) {
 }
 
 // settled is how the relays stand, and after some of the scripts also what a restart
-// would find, without the numbers of records.
+// would find, without the numbers of records and of saves.
 func settled(t *testing.T, r *rig, i int) string {
 	t.Helper()
 	if i%25 != 0 {
 		return fmt.Sprint(r.bank.on)
 	}
 	s := peek(t, r.dir)
-	s.Journal = 0
+	s.Journal, s.Settings.SaveCount = 0, 0
 	text, err := json.Marshal(struct {
 		State device.State
 		On    []bool

@@ -117,6 +117,38 @@ func TestRoomAgain(t *testing.T) {
 	})
 }
 
+// TestSavesAreFew: the journal alone bears what commands do, and the file of the state
+// is written so often that a start has little to read.
+func TestSavesAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := start(t, dir, "%topic%/")
+		file := func() string {
+			text, err := os.ReadFile(filepath.Join(dir, device.StateFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(text)
+		}
+		first, changes := file(), 0
+		for i := range 401 {
+			r.take(command(fmt.Sprint("m", i), "/power2", "toggle"))
+			time.Sleep(2 * time.Second)
+			if now := file(); now != first {
+				first = now
+				changes++
+			}
+		}
+		if changes < 2 || changes > 10 {
+			t.Errorf("the state was saved %d times", changes)
+		}
+		if !peek(t, dir).Relays["GPIO27"] {
+			t.Error("what a restart would find is not how the relays stand")
+		}
+		r.end(t)
+	})
+}
+
 // TestUpkeepIsSaved: a relay whose line came back by itself.
 func TestUpkeepIsSaved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

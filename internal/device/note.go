@@ -179,12 +179,16 @@ func (d *Device) owes() bool {
 	return false
 }
 
-// save puts the state into its file and makes all that was written survive a loss of
-// power. The journal can then forget what it no longer needs.
+// save makes all that was written survive a loss of power. The journal can forget what
+// it no longer needs when the state is in its file.
 func (d *Device) save(now time.Time) {
 	d.syncAt = time.Time{}
-	err := d.saveState(now)
-	if err == nil && (d.o.Journal.Large() || d.o.Journal.Lacks()) {
+	compact := d.o.Journal.Large() || d.o.Journal.Lacks()
+	var err error
+	if compact || d.saved.Relays == nil || d.o.Journal.Last()-d.saved.Journal >= saveEvery {
+		err = d.saveState(now)
+	}
+	if err == nil && compact {
 		err = d.o.Journal.Compact()
 	}
 	d.failing(now, errors.Join(err, d.saveTwin(), d.o.Store.Sync()))

@@ -15,7 +15,7 @@ import (
 	"tasmota-azd/test/faultlab"
 )
 
-// card makes a disk of 64 MB with ext4 and its journal, as on a Pi's card, and returns
+// card makes a disk of 64 MB with ext4, its journal, and blocks of 4 KB, as on a Pi's card, and returns
 // the options that put it into the guest.
 func card(t *testing.T) []string {
 	t.Helper()
@@ -27,7 +27,7 @@ func card(t *testing.T) []string {
 	if err := os.Truncate(file, 64<<20); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("mkfs.ext4", "-q", "-F", file).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mkfs.ext4", "-q", "-F", "-b", "4096", file).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	return []string{"--append", "ubd1=" + file}

@@ -3,12 +3,15 @@ package device_test
 import (
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"tasmota-azd/internal/device"
 	"tasmota-azd/internal/hub"
 	"tasmota-azd/internal/twin"
 )
@@ -343,6 +346,41 @@ func TestTwinThatIsNotUnderstood(t *testing.T) {
 		time.Sleep(time.Minute)
 		if got := strings.Count(r.log.String(), "not understood"); got != 2 {
 			t.Errorf("%d lines about it", got)
+		}
+	})
+}
+
+// What was applied is on record at once: a daemon that is killed a moment later knows.
+func TestAppliedIsOnRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir(), "%topic%/")
+		defer r.end(t)
+		r.online(t, `{}`)
+		r.events <- desired(`{"relays":{"1":{"power":"ON"}}}`, 2)
+		synctest.Wait()
+		data, err := os.ReadFile(filepath.Join(r.dir, device.TwinFile))
+		if err != nil || !strings.Contains(string(data), `"relays/1/power":{"want":"ON","ack":{"value":"ON","ac":200,"av":2,"ad":"ok"}}`) {
+			t.Errorf("%s %v", data, err)
+		}
+	})
+}
+
+// A whole twin that comes before a patch was answered is what counts.
+func TestTwinInPlaceOfAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir(), "%topic%/")
+		defer r.end(t)
+		m := r.online(t, `{}`)
+		r.take(command("", "power1", "on"))
+		time.Sleep(10 * time.Second)
+		r.cloud.mu.Lock()
+		r.cloud.patches = nil // it is lost
+		r.cloud.mu.Unlock()
+		r.take(whole(`{}`, 1, m))
+		time.Sleep(10 * time.Second)
+		r.reports(t, m)
+		if got := m.at("relays", "1", "power"); got != `"ON"` {
+			t.Errorf("the hub has %s", got)
 		}
 	})
 }

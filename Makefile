@@ -141,6 +141,7 @@ install: bin/tasmota-azd
 	install -D -m 0644 systemd/tasmota-azd.service $(DESTDIR)/usr/lib/systemd/system/tasmota-azd.service
 	install -D -m 0644 systemd/tasmota-azd.sysusers $(DESTDIR)/usr/lib/sysusers.d/tasmota-azd.conf
 	install -D -m 0644 systemd/tasmota-azd.rules $(DESTDIR)/usr/lib/udev/rules.d/60-tasmota-azd.rules
+	install -D -m 0644 systemd/tasmota-azd.catalog $(DESTDIR)/usr/lib/systemd/catalog/tasmota-azd.catalog
 	install -d -m 0755 $(DESTDIR)/etc/tasmota-azd
 	[ -e $(DESTDIR)/etc/tasmota-azd/config.yaml ] || install -m 0640 configs/config.yaml $(DESTDIR)/etc/tasmota-azd/config.yaml
 

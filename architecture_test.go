@@ -22,8 +22,10 @@ var rooms = map[string]string{
 	"internal/spread":   "",
 	"internal/clock":    "",
 	"internal/logs":     "",
+	"internal/lasting":  "",
+	"internal/metrics":  "",
 	"internal/dps":      "internal/certificate internal/token",
-	"internal/hub":      "internal/certificate internal/spread internal/token",
+	"internal/hub":      "internal/certificate internal/metrics internal/spread internal/token",
 	"internal/twin":     "",
 	"internal/config":   "internal/boards internal/certificate internal/token",
 	"internal/boards":   "configs",
@@ -33,7 +35,7 @@ var rooms = map[string]string{
 	"internal/edges":    "internal/cause",
 	"internal/journal":  "internal/cause internal/edges internal/store",
 	"internal/system":   "internal/commands internal/system/nl80211",
-	"internal/relay":    "internal/cause internal/relay/gpiochip internal/relay/header internal/relay/host internal/relay/sim",
+	"internal/relay":    "internal/cause internal/lasting internal/relay/gpiochip internal/relay/header internal/relay/host internal/relay/sim",
 
 	"internal/boards/trial":   "internal/boards",
 	"internal/certificate":    "internal/token",
@@ -45,11 +47,11 @@ var rooms = map[string]string{
 
 	"internal/certificate/certtest": "internal/certificate",
 
-	"internal/identity": "internal/certificate internal/dps internal/hub internal/spread internal/store internal/token",
+	"internal/identity": "internal/certificate internal/dps internal/hub internal/lasting internal/spread internal/store internal/token",
 	"internal/control":  "",
-	"internal/device":   "internal/cause internal/commands internal/edges internal/hub internal/journal internal/store internal/twin",
+	"internal/device":   "internal/cause internal/commands internal/edges internal/hub internal/journal internal/lasting internal/metrics internal/store internal/twin",
 	"cmd/tasmota-azd": "internal/boards internal/boards/trial internal/cause internal/clock internal/commands internal/config internal/control internal/device internal/dps internal/edges " +
-		"internal/hub internal/identity internal/journal internal/logs internal/relay internal/relay/gpiochip internal/store internal/system internal/token internal/twin",
+		"internal/hub internal/identity internal/journal internal/logs internal/metrics internal/relay internal/relay/gpiochip internal/store internal/system internal/token internal/twin",
 
 	// The stand-in is a product of its own.
 	"internal/hubsim": "internal/token",

@@ -372,7 +372,7 @@ func TestServersOverrideSystemWord(t *testing.T) {
 			{refuse, 0, "time proven"},
 			{off(long), long, "proven time corrected"},
 			{refuse, long, "time not checked: what was proven stays"},
-			{off(long), long, "time proven again"},
+			{off(long), long, `msg="time proven again" source=a system_clock_slow_by=2000h0m0s lasted=2s`},
 		} {
 			w.set("a", want.answer)
 			pass(time.Hour)

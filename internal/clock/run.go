@@ -18,7 +18,7 @@ const (
 // rounds is what Run remembers from one round of questions to the next.
 type rounds struct {
 	retry    time.Duration        // pause after the next round that proves nothing
-	failing  bool                 // the last round proved nothing
+	failing  time.Time            // since when no round has proved anything; zero if the last one did
 	reported time.Time            // when that was last logged
 	lone     Sample               // the only answer of the last round
 	alone    int                  // how many rounds it has been alone
@@ -108,13 +108,13 @@ func (c *Clock) accept(p *proof) {
 	case old == nil:
 		log.Info("time proven", "after", now.Sub(c.epoch).Round(time.Millisecond))
 	case moved.Abs() > tolerance && p.by != bySystemClock:
-		log.Warn("proven time corrected", "by", moved.Round(time.Millisecond))
-	case c.rounds.failing || old.by != p.by:
-		log.Info("time proven again")
+		log.Warn("proven time corrected", "by", moved.Round(time.Millisecond), "lasted", c.rounds.lasted(now))
+	case !c.rounds.failing.IsZero() || old.by != p.by:
+		log.Info("time proven again", "lasted", c.rounds.lasted(now))
 	default:
 		log.Debug("time checked", "by", moved)
 	}
-	c.rounds.retry, c.rounds.failing, c.rounds.alone = firstRetry, false, 0
+	c.rounds.retry, c.rounds.failing, c.rounds.alone = firstRetry, time.Time{}, 0
 	if old == nil {
 		close(c.proven)
 	}
@@ -130,9 +130,20 @@ func (c *Clock) pauseAfter(err error) time.Duration {
 	pause := c.rounds.retry
 	c.rounds.retry = min(2*pause, last)
 	now := c.o.Now()
-	if !c.rounds.failing || now.Sub(c.rounds.reported) >= remind {
-		c.rounds.failing, c.rounds.reported = true, now
-		c.o.Log.Warn(msg, "err", err, "retry_in", pause)
+	if c.rounds.failing.IsZero() {
+		c.rounds.failing = now
+	} else if now.Sub(c.rounds.reported) < remind {
+		return pause
 	}
+	c.rounds.reported = now
+	c.o.Log.Warn(msg, "err", err, "retry_in", pause, "lasts", c.rounds.lasted(now))
 	return pause
+}
+
+// lasted is for how long, at now, no round has proved anything.
+func (r *rounds) lasted(now time.Time) time.Duration {
+	if r.failing.IsZero() {
+		return 0
+	}
+	return now.Sub(r.failing).Round(time.Second)
 }

@@ -16,6 +16,7 @@ import (
 	"tasmota-azd/internal/commands"
 	"tasmota-azd/internal/hub"
 	"tasmota-azd/internal/journal"
+	"tasmota-azd/internal/lasting"
 	"tasmota-azd/internal/store"
 )
 
@@ -105,16 +106,16 @@ type Device struct {
 	handed   uint64 // number of the last answer that the hub was given
 	queue    cloudQueue
 	meter    meter
-	ending   bool      // the loop is about to end
-	dropped  int       // messages that the hub's queue had no room for
-	lost     int       // of them, those that nobody was told of
-	pause    time.Time // when there is something to settle, or zero
-	noted    State     // what a restart would find
-	saved    State     // what the file says
-	failed   time.Time // when it was last said that the disk takes nothing, or zero
-	syncAt   time.Time // when the store is due to be flushed, or zero
-	turns    bool      // the loop has turned once
-	beatAt   time.Time // when Alive is due, or zero
+	ending   bool          // the loop is about to end
+	dropped  int           // messages that the hub's queue had no room for
+	lost     int           // of them, those that nobody was told of
+	pause    time.Time     // when there is something to settle, or zero
+	noted    State         // what a restart would find
+	saved    State         // what the file says
+	unsaved  lasting.Fault // the disk takes nothing
+	syncAt   time.Time     // when the store is due to be flushed, or zero
+	turns    bool          // the loop has turned once
+	beatAt   time.Time     // when Alive is due, or zero
 }
 
 // A waiting message has been run but not yet acknowledged.

@@ -113,6 +113,9 @@ func TestRoomAgain(t *testing.T) {
 		if !known() {
 			t.Error("a message that took effect is not remembered")
 		}
+		if got := r.log.String(); len(levels(got, "state saved again")) != 1 || !strings.Contains(got, " lasted=1m") && !strings.Contains(got, " lasted=2m") {
+			t.Errorf("the log does not tell the end: %s", got)
+		}
 		r.end(t)
 	})
 }

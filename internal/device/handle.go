@@ -65,9 +65,9 @@ func (d *Device) message(now time.Time, m hub.Message) {
 	case !ok:
 		d.o.Log.Warn("message ignored: it has no property Topic, so it names no command; "+
 			"send the application property Topic with a command such as /power, and its argument such as toggle as the body",
-			"id", m.ID)
+			"mid", m.ID)
 	case known:
-		d.o.Log.Info("message came again and is not run again", "id", m.ID, "topic", topic)
+		d.o.Log.Info("message came again and is not run again", "mid", m.ID, "topic", topic)
 		w.command.Cause = past.Cause
 		if !d.o.Commands.Pending(past.Cause) {
 			d.answerAgain(now, past)

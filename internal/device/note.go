@@ -142,7 +142,7 @@ func (d *Device) settle(now time.Time) {
 		upTo = oldest - 1
 	}
 	d.failing(now, d.o.Journal.Sent(upTo))
-	if d.o.Journal.Lacks() && d.syncAt.IsZero() {
+	if (d.o.Journal.Lacks() || d.unsaved.Lasts()) && d.syncAt.IsZero() {
 		d.syncAt = now // there may be room again
 	}
 	d.lost += dropped - d.dropped
@@ -191,7 +191,14 @@ func (d *Device) save(now time.Time) {
 	if err == nil && compact {
 		err = d.o.Journal.Compact()
 	}
-	d.failing(now, errors.Join(err, d.saveTwin(), d.o.Store.Sync()))
+	err = errors.Join(err, d.saveTwin(), d.o.Store.Sync())
+	d.failing(now, err)
+	if err != nil || d.o.Journal.Lacks() {
+		return
+	}
+	if lasted, was := d.unsaved.Over(now); was {
+		d.o.Log.Info("state saved again", "lasted", lasted)
+	}
 }
 
 func (d *Device) saveState(now time.Time) error {
@@ -207,17 +214,16 @@ func (d *Device) saveState(now time.Time) error {
 	return nil
 }
 
-// failing says that the disk takes nothing, once a minute, and that it does again. A
-// disk that takes nothing does not hold up an acknowledgement: the hub would deliver
+// failing says that the disk takes nothing, but not each time; save says when it does
+// again. A disk that takes nothing does not hold up an acknowledgement: the hub would deliver
 // a toggle once a minute for as long as the disk is full.
 func (d *Device) failing(now time.Time, err error) {
-	switch {
-	case err == nil:
+	if err == nil {
 		return
-	case now.Sub(d.failed) >= saveAgain:
-		d.failed = now
+	}
+	if d.unsaved.Say(now, "") {
 		d.o.Log.Error("state not saved: after a restart the relays would return to what was saved before, "+
-			"and a command that the hub delivers again would run again", "err", err, "retry_in", saveAgain)
+			"and a command that the hub delivers again would run again", "err", err, "retry_in", saveAgain, "lasts", d.unsaved.For(now))
 	}
 	d.pause = earliest(d.pause, now.Add(saveAgain))
 }

@@ -9,6 +9,7 @@ import (
 
 	"tasmota-azd/internal/dps"
 	"tasmota-azd/internal/hub"
+	"tasmota-azd/internal/lasting"
 )
 
 // When DPS is asked again although there is an assignment: when connecting has
@@ -32,25 +33,45 @@ const (
 
 // obtain asks DPS until it has assigned a hub.
 func (i *Identities) obtain(ctx context.Context) error {
+	var fault lasting.Fault
 	for setbacks := 0; ; setbacks++ {
-		i.log.Info("asking DPS for a hub", "endpoint", i.dps.Endpoint, "scope", i.dps.ScopeID, "registration_id", i.dps.RegistrationID)
+		level := slog.LevelDebug
+		if !fault.Lasts() {
+			level = slog.LevelInfo
+		}
+		i.log.Log(ctx, level, "asking DPS for a hub", "endpoint", i.dps.Endpoint, "scope", i.dps.ScopeID, "registration_id", i.dps.RegistrationID)
 		err := i.ask(ctx)
 		if err == nil {
+			if lasted, was := fault.Over(time.Now()); was {
+				i.log.Info("DPS gives this device a hub again", "lasted", lasted.Round(time.Second))
+			}
 			return nil
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		pause := retryIn(err, setbacks, i.turns.Next())
-		if passing(err) {
-			i.log.Warn("no hub yet", "err", err, "retry_in", pause.Round(time.Second/10))
-		} else {
-			i.log.Error("DPS gives this device no hub", "err", err, "retry_in", pause.Round(time.Second/10))
+		i.complain(&fault, err, pause)
+		if !passing(err) {
 			setbacks = -1
 		}
 		if err := wait(ctx, pause); err != nil {
 			return err
 		}
+	}
+}
+
+// complain says that there is no hub, but not each time.
+func (i *Identities) complain(fault *lasting.Fault, err error, pause time.Duration) {
+	now := time.Now()
+	if !fault.Say(now, err.Error()) {
+		return
+	}
+	attrs := []any{"err", err, "retry_in", pause.Round(time.Second / 10), "lasts", fault.For(now).Round(time.Second)}
+	if passing(err) {
+		i.log.Warn("no hub yet", attrs...)
+	} else {
+		i.log.Error("DPS gives this device no hub", attrs...)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tasmota-azd/internal/lasting"
 )
 
 // An adapter is a network interface that has a MAC address.
@@ -91,6 +93,7 @@ var errNoAdapter = errors.New("no network adapter with a MAC address is there; s
 // name settles the id of a device that was given none. It waits for the first
 // adapter, as one on USB comes late at boot.
 func (i *Identities) name(ctx context.Context) error {
+	var fault lasting.Fault
 	for setbacks := 0; !i.named; setbacks++ {
 		id, err := i.ownID()
 		if err == nil {
@@ -98,7 +101,9 @@ func (i *Identities) name(ctx context.Context) error {
 			return nil
 		}
 		pause := min(time.Second<<min(setbacks, 6), time.Minute) // a look costs nothing
-		i.log.Warn("the device has no name yet", "err", err, "retry_in", pause)
+		if now := time.Now(); fault.Say(now, err.Error()) {
+			i.log.Warn("the device has no name yet", "err", err, "retry_in", pause, "lasts", fault.For(now).Round(time.Second))
+		}
 		if err := wait(ctx, pause); err != nil {
 			return err
 		}

@@ -10,18 +10,22 @@ import (
 	"unicode/utf8"
 )
 
-// appendPriority appends the priority by which journald knows the level
-// (sd-daemon(3)).
+// appendPriority appends the priority as a prefix of the line (sd-daemon(3)).
 func appendPriority(b []byte, r slog.Record) []byte {
+	return append(b, '<', priority(r.Level), '>')
+}
+
+// priority is the digit by which journald knows a level.
+func priority(level slog.Level) byte {
 	switch {
-	case r.Level >= slog.LevelError:
-		return append(b, "<3>"...)
-	case r.Level >= slog.LevelWarn:
-		return append(b, "<4>"...)
-	case r.Level >= slog.LevelInfo:
-		return append(b, "<6>"...)
+	case level >= slog.LevelError:
+		return '3'
+	case level >= slog.LevelWarn:
+		return '4'
+	case level >= slog.LevelInfo:
+		return '6'
 	}
-	return append(b, "<7>"...)
+	return '7'
 }
 
 func appendTimeAndLevel(b []byte, r slog.Record) []byte {

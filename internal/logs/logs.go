@@ -10,6 +10,10 @@
 //	2026-01-31 09:05:00.042 WARN  session ended part=hub err="link lost: EOF" retry_in=1.4s
 //
 // A record is always one line and one write, whatever its values hold.
+//
+// Under systemd, with journal, the lines go to journald's own socket, with the
+// attributes as fields as well (TASMOTA_RELAY=1) and, for the messages that the journal
+// catalog explains, their MESSAGE_ID.
 package logs
 
 import (
@@ -33,17 +37,22 @@ const (
 // taken for Auto. The level may be a *slog.LevelVar, and then be changed at
 // any time.
 func New(w io.Writer, format string, level slog.Leveler) *slog.Logger {
+	under := toJournal(w, os.Getenv("JOURNAL_STREAM"))
 	switch format {
 	case Journal, Text, JSON:
 	default:
 		format = Text
-		if toJournal(w, os.Getenv("JOURNAL_STREAM")) {
+		if under {
 			format = Journal
 		}
 	}
 	switch format {
 	case Journal:
-		return slog.New(newHandler(w, level, appendPriority))
+		lines := newHandler(w, level, appendPriority)
+		if to := dialJournald(journalSocket); under && to != nil {
+			return slog.New(&native{to: to, next: lines, level: level})
+		}
+		return slog.New(lines)
 	case JSON:
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: readable}))
 	default:
@@ -54,11 +63,20 @@ func New(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 // Last writes the error that ends the program, which no logger of New may be there
 // to tell. The journal gets each of its lines as an error, people get it as it is.
 func Last(w io.Writer, text string) error {
-	if toJournal(w, os.Getenv("JOURNAL_STREAM")) {
-		text = "<3>" + strings.ReplaceAll(text, "\n", "\n<3>")
+	if !toJournal(w, os.Getenv("JOURNAL_STREAM")) {
+		_, err := fmt.Fprintln(w, text)
+		return err
 	}
-	_, err := fmt.Fprintln(w, text)
-	return err
+	to := dialJournald(journalSocket)
+	for line := range strings.SplitSeq(text, "\n") {
+		if to != nil && to.write(append(append(appendHead(nil, slog.LevelError, lastID), "MESSAGE="+line...), '\n')) == nil {
+			continue
+		}
+		if _, err := fmt.Fprintln(w, "<3>"+line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // toJournal reports whether w is the stream to journald that systemd set up.

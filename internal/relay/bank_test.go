@@ -51,8 +51,9 @@ func TestLostLineComesBack(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p, other := &plug{pin: pin{name: "WL_ON"}}, &pin{name: "GPIO17"}
 			var edges []relay.Edge
+			var log bytes.Buffer
 			b, err := relay.New([]relay.Wire{{Pin: p}, {Pin: other}}, relay.Setup{
-				On: []bool{tt.before}, Cause: start, Edges: func(e relay.Edge) { edges = append(edges, e) },
+				On: []bool{tt.before}, Cause: start, Log: logTo(&log), Edges: func(e relay.Edge) { edges = append(edges, e) },
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -89,6 +90,10 @@ func TestLostLineComesBack(t *testing.T) {
 			}
 			if len(other.levels) != 1 {
 				t.Errorf("the other relay was driven %v", other.levels)
+			}
+			if text := log.String(); strings.Count(text, "relay lost its line") != 2 || strings.Count(text, `msg="relay has its line back"`) != 1 ||
+				!strings.Contains(text, "lasted=2m31s") {
+				t.Errorf("begin, once in between, and the end with its duration: %s", text)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tasmota-azd/internal/cause"
+	"tasmota-azd/internal/lasting"
 )
 
 // A line whose chip is gone is asked for again after a second, then after twice
@@ -18,6 +19,7 @@ type loss struct {
 	on    bool // what the relay is to be when the line is back
 	after time.Duration
 	at    time.Time // when it is next asked for
+	fault lasting.Fault
 }
 
 // drive drives relay i, and returns what it was before. A line that was lost, or
@@ -36,7 +38,7 @@ func (b *Bank) drive(i int, on bool) (from State, err error) {
 		b.lose(i, on, err)
 		return from, err
 	}
-	b.lost[i] = nil
+	b.regained(i, time.Now())
 	return Unknown, nil
 }
 
@@ -49,10 +51,28 @@ func (b *Bank) lose(i int, on bool, err error) {
 	if l == nil {
 		l = &loss{on: b.on[i], after: regainFirst, at: time.Now().Add(regainFirst)}
 		b.lost[i] = l
-		b.log.Error("relay lost its line; trying to get it back", "relay", i+1, "name", b.wires[i].Name,
-			"pin", b.wires[i].Pin.Name(), "err", err)
 	}
 	l.on = l.on && on
+	b.missing(i, time.Now(), err)
+}
+
+// missing says that relay i has no line, but not each time.
+func (b *Bank) missing(i int, now time.Time, err error) {
+	if f := &b.lost[i].fault; f.Say(now, err.Error()) {
+		b.log.Error("relay lost its line; trying to get it back", "relay", i+1, "name", b.wires[i].Name,
+			"pin", b.wires[i].Pin.Name(), "err", err, "lasts", f.For(now))
+	}
+}
+
+// regained is told that relay i has its line back, if it was lost.
+func (b *Bank) regained(i int, now time.Time) {
+	l := b.lost[i]
+	b.lost[i] = nil
+	if l == nil {
+		return // it was lost and regained in one
+	}
+	lasted, _ := l.fault.Over(now)
+	b.log.Info("relay has its line back", "relay", i+1, "name", b.wires[i].Name, "pin", b.wires[i].Pin.Name(), "lasted", lasted)
 }
 
 // Next returns when Tick has something to do, or zero.
@@ -76,9 +96,11 @@ func (b *Bank) Tick(now time.Time) {
 		if err := w.Pin.(Line).Regain(w.level(l.on)); err != nil { // only a Line is ever lost
 			l.after = min(2*l.after, regainMost)
 			l.at = now.Add(l.after)
+			b.missing(i, now, err)
 			continue
 		}
-		b.lost[i], b.faults[i], b.on[i] = nil, nil, l.on
-		b.edge("relay has its line back", i, Unknown, cause.Cause{Door: cause.Recovered})
+		b.regained(i, now)
+		b.faults[i], b.on[i] = nil, l.on
+		b.edge("relay switched", i, Unknown, cause.Cause{Door: cause.Recovered})
 	}
 }

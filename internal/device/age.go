@@ -61,11 +61,12 @@ func (q *cloudQueue) age(now, wall time.Time, m hub.Message) time.Duration {
 			return max(wall.Sub(made), 0)
 		}
 	}
-	if until, err := time.Parse(time.RFC3339, m.Expiry); err == nil {
-		if wall.After(until) {
+	if m.Expiry != "" {
+		if until, err := time.Parse(time.RFC3339, m.Expiry); err == nil && wall.After(until) {
 			return forEver
+		} else if err == nil {
+			return 0 // the sender has said how long it is good for
 		}
-		return 0 // the sender has said how long it is good for
 	}
 	switch {
 	case q.drained:

@@ -28,7 +28,7 @@ type Log struct {
 	size  int64
 	torn  bool // the last write was cut short, and what it left could not be removed
 	last  uint64
-	line  []byte // used again for each append
+	line  bytes.Buffer // used again for each append
 }
 
 // A Record is one line of a Log.
@@ -119,20 +119,18 @@ func (l *Log) Size() int64 { return l.size }
 // Append writes v as one record, with one call of the system. After an error the
 // log is as before.
 func (l *Log) Append(v any) error {
-	l.line = l.line[:0]
+	l.line.Reset()
 	if l.torn {
-		l.line = append(l.line, '\n') // what is torn is a line of its own, and left out
+		l.line.WriteByte('\n') // what is torn is a line of its own, and left out
 	}
-	line, err := appendLine(l.line, l.last+1, v)
-	if err != nil {
+	if err := appendLine(&l.line, l.last+1, v); err != nil {
 		return fmt.Errorf("appending to %s: %w", l.name, err)
 	}
-	l.line = line
-	if err := l.write(line); err != nil {
+	if err := l.write(l.line.Bytes()); err != nil {
 		return fmt.Errorf("saving the state: %w", err)
 	}
 	l.store.soil(l.name, l.size == 0)
-	l.size += int64(len(line))
+	l.size += int64(l.line.Len())
 	l.last++
 	l.torn = false
 	return nil
@@ -158,15 +156,15 @@ func (l *Log) write(line []byte) (err error) {
 // Rewrite replaces all records by these, which get new numbers. After an error the
 // log is as before.
 func (l *Log) Rewrite(values []any) error {
-	var data []byte
+	var lines bytes.Buffer
 	last := l.last
 	for _, v := range values {
-		var err error
 		last++
-		if data, err = appendLine(data, last, v); err != nil {
+		if err := appendLine(&lines, last, v); err != nil {
 			return fmt.Errorf("rewriting %s: %w", l.name, err)
 		}
 	}
+	data := lines.Bytes()
 	if len(data) > MaxLog {
 		return fmt.Errorf("rewriting %s: %d bytes are more than the %d a log may have", l.name, len(data), MaxLog)
 	}
@@ -194,19 +192,21 @@ func (l *Log) Close() error {
 	return l.file.Close()
 }
 
-func appendLine(b []byte, number uint64, v any) ([]byte, error) {
-	value, err := json.Marshal(v)
-	if err != nil {
-		return b, err
+// appendLine adds one line to b.
+func appendLine(b *bytes.Buffer, number uint64, v any) error {
+	start := b.Len()
+	b.WriteString("00000000 ")
+	b.Write(strconv.AppendUint(b.AvailableBuffer(), number, 10))
+	b.WriteByte(' ')
+	if err := json.NewEncoder(b).Encode(v); err != nil { // with a newline at its end
+		b.Truncate(start)
+		return err
 	}
-	start := len(b)
-	b = append(b, "00000000 "...)
-	b = strconv.AppendUint(b, number, 10)
-	b = append(append(b, ' '), value...)
-	sum := crc32.Checksum(b[start+9:], castagnoli)
+	line := b.Bytes()[start:]
+	sum := crc32.Checksum(line[9:len(line)-1], castagnoli)
 	const hex = "0123456789abcdef"
 	for i := range 8 {
-		b[start+i] = hex[sum>>(28-4*i)&15]
+		line[i] = hex[sum>>(28-4*i)&15]
 	}
-	return append(b, '\n'), nil
+	return nil
 }

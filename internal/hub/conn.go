@@ -1,9 +1,11 @@
 package hub
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -27,18 +29,19 @@ var errPacketSize = errors.New("the other side sent a packet that is larger than
 // at once; paho reports it only when all its goroutines have come to rest.
 type conn struct {
 	net.Conn
-	heard  chan struct{} // closed when first is there
-	first  []byte        // what the hub sent first
-	end    error         // or how the connection ended before
-	lost   func(error)
-	pong   chan struct{} // holds one token when a ping has been answered
-	within time.Duration // how long one packet may take to leave
-	frames frames
-	writer chan struct{} // full while a packet is being written: a WebSocket bears no two
-	closed atomic.Bool   // by this side
-	polite atomic.Bool   // say goodbye when closing
-	leaves atomic.Bool   // closing waits until the hub closes
-	over   atomic.Bool   // nothing more will come
+	heard     chan struct{} // closed when first is there
+	first     []byte        // what the hub sent first
+	end       error         // or how the connection ended before
+	lost      func(error)
+	pong      chan struct{} // holds one token when a ping has been answered
+	within    time.Duration // how long one packet may take to leave
+	keepAlive time.Duration // as CONNECT says it
+	frames    frames
+	writer    chan struct{} // full while a packet is being written: a WebSocket bears no two
+	closed    atomic.Bool   // by this side
+	polite    atomic.Bool   // say goodbye when closing
+	leaves    atomic.Bool   // closing waits until the hub closes
+	over      atomic.Bool   // nothing more will come
 }
 
 // newConn watches raw from now on: also before it is used, it is known when it ends.
@@ -46,6 +49,7 @@ func newConn(raw net.Conn, keepAlive time.Duration) *conn {
 	c := &conn{
 		Conn: raw, heard: make(chan struct{}),
 		pong: make(chan struct{}, 1), writer: make(chan struct{}, 1), within: min(writeWithin, pongWithin(keepAlive)),
+		keepAlive: keepAlive,
 	}
 	go func() {
 		p := make([]byte, 512)
@@ -86,13 +90,26 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, c.report(err)
 }
 
-// Write sends a packet of paho's, unless it is a ping: paho pings when it likes,
-// the pump when it is needed.
+// Write sends a packet of paho's. It puts the keep-alive time into CONNECT: paho is
+// told that there is none, since it would wake up every five seconds to see whether a
+// ping is due. The pump pings when it is needed.
 func (c *conn) Write(p []byte) (int, error) {
-	if p[0] == packets.Pingreq<<4 {
-		return len(p), nil
+	if p[0] != packets.Connect<<4 {
+		return c.send(p)
 	}
-	return c.send(p)
+	if _, err := c.send(withKeepAlive(p, c.keepAlive)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// withKeepAlive returns a CONNECT with that time in its header. It stands behind the
+// length, the name of the protocol, its level and the flags (MQTT 3.1.1, section 3.1.2).
+func withKeepAlive(connect []byte, t time.Duration) []byte {
+	connect = slices.Clone(connect)
+	_, size := binary.Uvarint(connect[1:])
+	binary.BigEndian.PutUint16(connect[1+size+len("\x00\x04MQTT")+2:], uint16(t/time.Second))
+	return connect
 }
 
 // ping sends a PINGREQ. A failure is reported like that of any packet.

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"math"
 	"net"
 	"net/url"
 	"strings"
@@ -125,8 +124,7 @@ func (c *Client) mqttOptions(l *link) *mqtt.ClientOptions {
 	o.SetClientID(l.id.DeviceID)
 	o.SetUsername(l.user)
 	o.SetPassword(c.sign(l))
-	o.SetKeepAlive(c.opts.KeepAlive)
-	o.SetPingTimeout(math.MaxInt64) // its pings are not sent, see conn.Write
+	o.SetKeepAlive(0) // see conn.Write
 	o.SetWriteTimeout(handWithin)
 	o.SetOrderMatters(true)
 	o.SetAutoAckDisabled(true)

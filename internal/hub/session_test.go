@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -241,6 +242,17 @@ func TestKeepAlive(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A client at rest wakes up for its pings only: paho, which would look every five seconds
+// whether one is due, has no timer of its own.
+func TestOneTimer(t *testing.T) {
+	inBubble(t, setup{}, func(t *testing.T, _ *cloud, _ *device) {
+		buf := make([]byte, 1<<20)
+		if stacks := string(buf[:runtime.Stack(buf, true)]); strings.Contains(stacks, "golang.keepalive(") {
+			t.Error("paho keeps the link alive too")
+		}
+	})
 }
 
 func TestWill(t *testing.T) {

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// watched is for how long two programs at rest are watched.
-const watched = 20 * time.Second
+// watched is for how long two programs at rest are watched: the daemon pings the hub
+// once in that time.
+const watched = time.Minute
 
 // measureWakes starts both programs, lets them rest, and counts how often their threads
 // go to sleep, which is how often something has woken them, and their processor time.

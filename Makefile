@@ -89,13 +89,15 @@ conformance: bin/hubsim
 demo: all
 	$(GO) run ./test/demo $(if $(DURATION),-duration $(DURATION))
 
-# bin/bare is a paho program that does the same work and nothing else.
+# bin/bare is a paho program that does the same work and nothing else, bin/edge what
+# measures edges in the small kernel.
 .PHONY: bench
 bench: all cross
 	$(BUILD) -o bin/bare ./test/bench/bare
 	GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o bin/bare-armv6 ./test/bench/bare
 	GOOS=linux GOARCH=arm64 $(BUILD) -o bin/bare-arm64 ./test/bench/bare
 	GOOS=linux GOARCH=amd64 $(BUILD) -o bin/bare-amd64 ./test/bench/bare
+	$(BUILD) -o bin/edge ./test/bench/edge
 	$(GO) run ./test/bench
 
 # What the built daemon did to pins: scenarios, drivers, boards; it takes long.

@@ -20,11 +20,13 @@ import (
 // Options say how long to measure.
 type options struct {
 	bin      string // where make left the programs
+	uml      string // the script that boots the small kernel
 	starts   int    // of each program, for the time to CONNECT
 	memories int    // starts of each program, for the memory
 	rounds   int    // of latency, and of rate
 	single   int    // commands of a round, one at a time
 	burst    int    // commands of a round, as fast as they go
+	boots    int    // of the small kernel with each driver
 	settle   time.Duration
 }
 
@@ -36,6 +38,8 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 9, "rounds of latency, and of rate")
 	flag.IntVar(&o.single, "single", 200, "commands of a round of latency")
 	flag.IntVar(&o.burst, "burst", 3000, "commands of a round of rate")
+	flag.IntVar(&o.boots, "boots", 5, "boots of the small kernel with each driver")
+	flag.StringVar(&o.uml, "uml", "test/uml/run.sh", "script that boots the small kernel")
 	flag.DurationVar(&o.settle, "settle", 8*time.Second, "rest before memory is measured")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -69,6 +73,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		{"idle memory", measureMemory},
 		{"idle wake-ups", measureWakes},
 		{"latency and rate", measureCommands},
+		{"command to edge", measureEdges},
 	} {
 		fmt.Fprintf(os.Stderr, "bench: %s …\n", step.name)
 		if err := step.measure(ctx, s, o, &r); err != nil {

@@ -53,6 +53,8 @@ func grouped(n int) string {
 type report struct {
 	options options
 	figures []figure
+	edges   []edgeFigure
+	noEdges string // why there are none
 	took    time.Duration
 }
 
@@ -73,8 +75,8 @@ func (r *report) print(out io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(out, "\nA ratio above 1 is the daemon's disadvantage, also in commands per second.")
-	return err
+	fmt.Fprintln(out, "\nA ratio above 1 is the daemon's disadvantage, also in commands per second.")
+	return r.printEdges(out)
 }
 
 // values is the median, and the range if there is one.

@@ -73,7 +73,7 @@ var doors = map[string]string{
 	"github.com/spf13/cobra":              "cmd/tasmota-azd cmd/hubsim",
 	"github.com/coreos/go-systemd/v22":    "cmd/tasmota-azd",
 	"golang.org/x/sync":                   "cmd/tasmota-azd cmd/hubsim",
-	"golang.org/x/sys":                    "internal/store internal/relay internal/hub internal/system internal/control test/hardened/probe",
+	"golang.org/x/sys":                    "internal/store internal/relay internal/hub internal/system internal/control test/hardened/probe test/bench/edge",
 }
 
 type goPackage struct {

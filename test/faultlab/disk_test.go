@@ -15,8 +15,8 @@ import (
 	"tasmota-azd/test/faultlab"
 )
 
-// card makes a disk of 64 MB with ext4, its journal, and blocks of 4 KB, as on a Pi's card, and returns
-// the options that put it into the guest.
+// card makes a disk of 64 MB with ext4, its journal, and blocks of 4 KB, as on a Pi's
+// card, and returns the options that put it into the guest.
 func card(t *testing.T) []string {
 	t.Helper()
 	need(t, "mkfs.ext4", "e2fsprogs")

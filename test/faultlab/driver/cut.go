@@ -50,6 +50,9 @@ func remains(commands int) error {
 		return err
 	}
 	left := faultlab.Remains{On: state.Relays[pins[0]]}
+	if _, cut := state.Cut(pins[0]); cut { // a toggle that will run when it comes again
+		left.On = !left.On
+	}
 	for n := range commands {
 		id := toggleID(n + 1)
 		if _, ok := j.Known(id, time.Now()); ok {

@@ -30,7 +30,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: see the source")
+		return errors.New("usage: driver faults|wear|cut|remains NUMBER [FAULT...]")
 	}
 	number, err := strconv.Atoi(args[1])
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// most commands of a round: the daemon's record of causes has room for 256, starts included.
+	// most commands of a round: the daemon's record of causes has room for 256, and
+	// five of six commands and four relays at each start go in.
 	most = 240
 	// patience is how long the driver waits for an answer: longer than any pause
 	// between two attempts to connect, and than the lock of a message.
@@ -31,7 +32,7 @@ type world struct {
 	on     []bool     // what the relays will be when all was done
 	sent   []faultlab.Command
 
-	toggles int
+	toggles int // of wear and cut
 }
 
 func newWorld(seed uint64) *world {

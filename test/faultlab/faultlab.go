@@ -44,6 +44,7 @@ type Observation struct {
 	Edges      []Edge          // changes of the level of pins, in order
 	Records    []Record        // the daemon's own record of causes, in order
 	Answers    []Answer        // as the hub got them, in order
+	Waits      []time.Duration // of the commands that were answered, until the first answer
 	Recoveries []time.Duration // for each fault, from its end until a command sent then was answered, and all before
 	Faults     int             // how many there were
 }

@@ -17,13 +17,15 @@ type Row struct {
 // Table writes the rows as a table in Markdown.
 func Table(w io.Writer, rows []Row) error {
 	table := [][]string{
-		{"fault", "times", "sent", "effective", "doubled", "lost", "out of order", "moves without cause", "repeated", "recovered in, median", "longest"},
+		{"fault", "times", "sent", "effective", "doubled", "lost", "out of order", "moves without cause", "repeated", "answered in, median", "longest", "recovered in, median", "longest"},
 	}
 	for _, r := range rows {
-		median, longest := r.Recovery()
+		wait, longestWait := middle(r.Waits)
+		median, longest := middle(r.Recoveries)
 		table = append(table, []string{r.Name,
 			fmt.Sprint(r.Faults), fmt.Sprint(r.Sent), fmt.Sprint(r.Effective), fmt.Sprint(r.Doubled), fmt.Sprint(r.Lost),
-			fmt.Sprint(r.Disordered), fmt.Sprint(r.Uncaused), fmt.Sprint(r.Repeated), seconds(median), seconds(longest)})
+			fmt.Sprint(r.Disordered), fmt.Sprint(r.Uncaused), fmt.Sprint(r.Repeated),
+			seconds(wait), seconds(longestWait), seconds(median), seconds(longest)})
 	}
 	return document.Table(w, table)
 }

@@ -16,13 +16,14 @@ type Verdict struct {
 	Disordered int // took effect, or were answered, after a command that was sent later
 	Uncaused   int // moves of a relay that are no command's, or stand in no record, or records of no move
 	Repeated   int // answers that came again under the same id: the receiver knows them
+	Waits      []time.Duration
 	Recoveries []time.Duration
 	Complaints []string // what exactly was wrong
 }
 
 // Judge judges one round.
 func Judge(o Observation) Verdict {
-	v := Verdict{Faults: o.Faults, Sent: len(o.Commands), Recoveries: o.Recoveries}
+	v := Verdict{Faults: o.Faults, Sent: len(o.Commands), Waits: o.Waits, Recoveries: o.Recoveries}
 	place := make(map[string]int)
 	for i, c := range o.Commands {
 		place[c.ID] = i
@@ -143,15 +144,15 @@ func (v *Verdict) Add(o Verdict) {
 	v.Faults, v.Sent, v.Effective = v.Faults+o.Faults, v.Sent+o.Sent, v.Effective+o.Effective
 	v.Doubled, v.Lost, v.Disordered = v.Doubled+o.Doubled, v.Lost+o.Lost, v.Disordered+o.Disordered
 	v.Uncaused, v.Repeated = v.Uncaused+o.Uncaused, v.Repeated+o.Repeated
-	v.Recoveries = append(v.Recoveries, o.Recoveries...)
+	v.Waits, v.Recoveries = append(v.Waits, o.Waits...), append(v.Recoveries, o.Recoveries...)
 	v.Complaints = append(v.Complaints, o.Complaints...)
 }
 
-// Recovery returns the median and the longest time to recover.
-func (v Verdict) Recovery() (median, longest time.Duration) {
-	if len(v.Recoveries) == 0 {
+// middle returns the median and the longest of some times.
+func middle(times []time.Duration) (median, longest time.Duration) {
+	if len(times) == 0 {
 		return 0, 0
 	}
-	sorted := slices.Sorted(slices.Values(v.Recoveries))
+	sorted := slices.Sorted(slices.Values(times))
 	return sorted[(len(sorted)-1)/2], sorted[len(sorted)-1]
 }

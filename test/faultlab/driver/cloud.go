@@ -29,11 +29,12 @@ type cloud struct {
 	mu      sync.Mutex
 	last    uint64 // number of the last record
 	records []hubsim.Record
-	more    chan struct{} // closed and replaced when there is one more
+	first   map[string]time.Time // when the first answer to a command came
+	more    chan struct{}        // closed and replaced when there is one more
 }
 
 func startCloud(log io.Writer) (*cloud, error) {
-	c := &cloud{log: log, more: make(chan struct{})}
+	c := &cloud{log: log, first: make(map[string]time.Time), more: make(chan struct{})}
 	if err := c.start(); err != nil {
 		return nil, err
 	}
@@ -134,6 +135,9 @@ func (c *cloud) take(r hubsim.Record) {
 	defer c.mu.Unlock()
 	c.last = r.Seq
 	c.records = append(c.records, r)
+	if id := r.System["correlation-id"]; id != "" && c.first[id].IsZero() {
+		c.first[id] = time.Now()
+	}
 	close(c.more)
 	c.more = make(chan struct{})
 }

@@ -88,6 +88,11 @@ func (w *world) report(o *faultlab.Observation) (err error) {
 	}
 	w.cloud.mu.Lock()
 	defer w.cloud.mu.Unlock()
+	for i, c := range w.sent {
+		if came := w.cloud.first[c.ID]; !came.IsZero() {
+			o.Waits = append(o.Waits, max(0, came.Sub(w.at[i])))
+		}
+	}
 	for _, r := range w.cloud.records {
 		if id := r.System["correlation-id"]; id != "" {
 			o.Answers = append(o.Answers, faultlab.Answer{Command: id, ID: r.System["message-id"], Topic: r.Properties["topic"]})

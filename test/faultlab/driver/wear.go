@@ -49,7 +49,7 @@ func rest() { time.Sleep(time.Minute) }
 
 // toggle has one relay switched, and waits until that is answered.
 func (w *world) toggle() {
-	w.sent = w.sent[:0] // one at a time, and no end to them
+	w.sent, w.at = w.sent[:0], w.at[:0] // one at a time, and no end to them
 	w.toggles++
 	w.post(faultlab.Command{ID: toggleID(w.toggles), Pin: pins[0]}, "/power1", "toggle")
 	w.answered()

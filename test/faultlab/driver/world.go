@@ -31,6 +31,7 @@ type world struct {
 	choice *rand.Rand // of commands
 	on     []bool     // what the relays will be when all was done
 	sent   []faultlab.Command
+	at     []time.Time // when
 
 	toggles int // of wear and cut
 }
@@ -84,7 +85,7 @@ func (w *world) post(c faultlab.Command, topic, body string) {
 	for w.cloud.send(c.ID, topic, body) != nil {
 		time.Sleep(500 * time.Millisecond) // its queue is full, or it is being restarted
 	}
-	w.sent = append(w.sent, c)
+	w.sent, w.at = append(w.sent, c), append(w.at, time.Now())
 }
 
 // recovery sends one more command, waits until it and all before it are answered, and

@@ -254,6 +254,7 @@ func (d *Device) finish() error {
 		d.tick(time.Now())
 		d.settle(time.Now())
 	}
+	d.answerAll()
 	d.settle(time.Now())
 	return nil
 }

@@ -225,6 +225,8 @@ func TestMethodAtTheEnd(t *testing.T) {
 	for text, want := range map[string]string{
 		"power1 on;power2 on":           `answer 1 200 {"POWER1":"ON","POWER2":"ON"}`,
 		"power1 on;delay 100;power2 on": `answer 1 202 {"POWER1":"ON","Delay":100}`,
+		// More than what a stop waits for: it is answered all the same.
+		"power1 on" + strings.Repeat(";power1 on", 30): "answer 1 202 [" + strings.Repeat(`{"POWER1":"ON"},`, 15) + `{"POWER1":"ON"}]`,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := start(t, t.TempDir(), "%topic%/")

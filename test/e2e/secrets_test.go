@@ -1,15 +1,16 @@
 package e2e
 
 import (
-	"encoding/base64"
-	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,95 +22,179 @@ import (
 // The planted keys. Whatever the program says or writes is searched for them.
 const (
 	canaryDevice = "CANARY-device-key-0123456789abcd"
+	canarySecond = "CANARY-second-key-0123456789abcd"
 	canaryGroup  = "CANARY-group-key-0123456789abcde"
 )
 
-func TestNoSecretLeavesTheDaemon(t *testing.T) {
-	b := newBench(t, hubsim.Options{}, 0)
-	device := base64.StdEncoding.EncodeToString([]byte(canaryDevice))
-	group := base64.StdEncoding.EncodeToString([]byte(canaryGroup))
-	b.write("pump.key", device)
-	b.write("group.key", group)
-	key, err := token.ParseKey(device)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.check(b.cloud.AddDevice(hubsim.Device{ID: "pump", Key: key}))
-	b.check(b.cloud.CreateEnrollment(hubsim.Enrollment{ID: "boards", Group: true}, group))
-	hub := func(login string) string {
-		return fmt.Sprintf("hub:\n  port: %d\n  ca_file: cloud-ca.pem\n%s", b.cloud.HubPort, login)
-	}
-	withKeyFile := hub("  host: localhost\n  device_id: pump\n  key_file: pump.key\n")
-	inline := hub("  host: localhost\n  device_id: pump\n  key: " + device + "\n")
-	connection := hub("  connection_string: HostName=localhost;DeviceId=pump;SharedAccessKey=" + device + "\n")
-	dps := hub("  device_id: board-7\n") + fmt.Sprintf(
-		"dps:\n  scope_id: 0ne00000001\n  endpoint: localhost:%d\n  key_file: group.key\n  ca_file: cloud-ca.pem\n", b.cloud.DPSPort)
+// noCore is the line of /proc/PID/limits that forbids core files.
+var noCore = regexp.MustCompile(`(?m)^Max core file size +0 +0 `)
 
-	var said strings.Builder
-	pair := certtest.SelfSigned(t, "gate", time.Now().AddDate(0, 0, 10))
-	pair.Write(t, b.dir, "gate")
-	b.check(b.cloud.AddDevice(hubsim.Device{ID: "gate", Auth: hubsim.Thumbprint, Thumbprints: []string{pair.Parse(t).Fingerprint()}}))
-	certificate := hub("  host: localhost\n  cert_file: gate.pem\n  cert_key_file: gate.key.pem\n")
-	for n, head := range []string{withKeyFile, inline, connection, dps, certificate} {
-		b.check(b.cloud.Inject(hubsim.Fault{Kind: hubsim.RefuseConnect, Code: 5}))
-		config := b.config(head)
-		b.check(os.Chmod(config, 0o644)) // an inline key that others can read: a warning that must not quote it
-		d := b.start(config, "--token-ttl", "5s")
-		b.online(n + 1)
-		for _, file := range []string{"cmdline", "environ"} {
-			data, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", d.PID, file))
-			b.check(err)
-			said.Write(data)
+// A witness notes all that the program says and writes.
+type witness struct {
+	*bench
+	said strings.Builder
+}
+
+func (w *witness) hear(what string) { fmt.Fprintln(&w.said, what) }
+
+// process is what everybody, or the same user, can learn of the running daemon.
+func (w *witness) process() {
+	w.t.Helper()
+	for _, file := range []string{"cmdline", "environ", "limits"} {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", w.d.PID, file))
+		if errors.Is(err, fs.ErrPermission) { // only root may look
+			continue
 		}
-		b.stop()
-		said.WriteString(strings.Join(d.Log(), "\n"))
-	}
-	for _, mistake := range []string{
-		strings.Replace(inline, "key: "+device, "key: "+device[:len(device)-3]+"!", 1), // not base64 any more
-		strings.Replace(connection, "DeviceId=", "DeviceID=", 1) + "  key: " + device + "\n",
-		strings.Replace(inline, "  key:", "  kee:", 1),
-		strings.Replace(certificate, "gate.pem", "gate.key.pem", 1),
-		hub("  host: localhost\n  key_file: gate.key.pem\n"),
-		strings.Replace(inline, "  host: localhost", "  host: "+device, 1) + "dps: {scope_id: 0ne1, key: " + group + "}\n",
-	} {
-		out, err := exec.Command(daemon, "check", "--config", b.config(mistake)).CombinedOutput()
-		if err == nil {
-			t.Errorf("no mistake found in:\n%s", mistake)
+		w.check(err)
+		w.hear(string(data))
+		if file == "limits" && !noCore.Match(data) {
+			w.t.Errorf("core files are not forbidden:\n%s", data)
 		}
-		said.Write(out)
-	}
-	b.check(filepath.WalkDir(filepath.Join(b.dir, "state"), func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		said.Write(data)
-		return err
-	}))
-	derived := token.DPS(key, "s", "r", b.cloud.Logins()[0].Expiry) // any signature has this shape
-	search(t, said.String(), "the shape of a token", derived[:len("SharedAccessSignature sr=")])
-	for _, secret := range []string{canaryDevice, canaryGroup} {
-		text := base64.StdEncoding.EncodeToString([]byte(secret))
-		search(t, said.String(), "a key as bytes", secret)
-		search(t, said.String(), "a key in base64", strings.TrimRight(text, "="))
-		search(t, said.String(), "the beginning of a key in base64", text[:20])
-		search(t, said.String(), "a key in base64 for URLs", strings.TrimRight(base64.URLEncoding.EncodeToString([]byte(secret)), "="))
-		search(t, said.String(), "a key in an URL", url.QueryEscape(text))
-		search(t, said.String(), "a key in hex", hex.EncodeToString([]byte(secret)))
-	}
-	for line := range strings.Lines(string(pair.Key)) {
-		search(t, said.String(), "a line of a private key", strings.TrimSpace(line))
-	}
-	if !strings.Contains(said.String(), "token renewed") && !strings.Contains(said.String(), "connected") {
-		t.Error("the search was made in nothing")
 	}
 }
 
-func search(t *testing.T, text, what, secret string) {
-	t.Helper()
-	for line := range strings.Lines(text) {
-		if strings.Contains(strings.ToLower(line), strings.ToLower(secret)) {
-			t.Errorf("%s in: %s", what, line)
+// doors are the answers at the socket.
+func (w *witness) doors() {
+	w.t.Helper()
+	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"why", "Pump"}, {"cmd", "Status", "0"}, {"cmd", "Nonsense"}} {
+		out, _ := w.ask(args...) // an error is heard too
+		w.hear(out)
+	}
+}
+
+// told is what the cloud was told.
+func (w *witness) told() {
+	w.t.Helper()
+	for _, r := range w.cloud.Records() {
+		text, err := json.Marshal(r)
+		w.check(err)
+		w.hear(string(text))
+		w.hear(string(r.Body))
+	}
+}
+
+// files is what was written to the disk.
+func (w *witness) files(dir string) {
+	w.t.Helper()
+	w.check(filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
 		}
+		data, err := os.ReadFile(path)
+		w.hear(path + "\n" + string(data))
+		return err
+	}))
+}
+
+// crash ends the daemon as a panic would: with all goroutines on stderr.
+func (w *witness) crash() {
+	w.t.Helper()
+	w.check(w.d.Signal(syscall.SIGQUIT))
+	status, err := w.d.Wait()
+	w.check(err)
+	if status != 2 {
+		w.t.Errorf("exit status %d after SIGQUIT, want 2", status)
+	}
+}
+
+func TestNoSecretLeavesTheDaemon(t *testing.T) {
+	w := &witness{bench: newBench(t, hubsim.Options{}, 0)}
+	device, group := canary{"the device's key", []byte(canaryDevice)}, canary{"the group's key", []byte(canaryGroup)}
+	canaries := []canary{
+		device, group, {"the secondary key", []byte(canarySecond)},
+		{"the key derived for board-7", derived(canaryGroup, "board-7")},
+	}
+	heads, certificate, pair := w.plant(device, group)
+	for n, head := range heads {
+		w.check(w.cloud.Inject(hubsim.Fault{Kind: hubsim.RefuseConnect, Code: 5}))
+		config := w.config(head)
+		w.check(os.Chmod(config, 0o644)) // an inline key that others can read: a warning that must not quote it
+		d := w.start(config, "--token-ttl", "5s")
+		w.online(n + 1)
+		w.process()
+		w.doors()
+		if n%2 == 0 {
+			w.crash()
+		} else {
+			w.stop()
+		}
+		w.hear(strings.Join(d.Log(), "\n"))
+	}
+	w.mistakes(heads, certificate, device.text(), group.text())
+	w.told()
+	w.files(filepath.Join(w.dir, "state"))
+	w.files(w.pins())
+
+	said := w.said.String()
+	search(t, said, canaries)
+	for _, shape := range []string{"SharedAccessSignature sr=", "sig=", "SharedAccessKey=Q0FO"} {
+		if at := strings.Index(said, shape); at >= 0 {
+			t.Errorf("a token or a key: %.200s", said[at:])
+		}
+	}
+	for line := range strings.Lines(string(pair.Key)) {
+		if strings.Contains(said, strings.TrimSpace(line)) {
+			t.Errorf("a line of a private key: %s", line)
+		}
+	}
+	for _, want := range []string{"DEBUG", "not connected", "connected", "goroutine 1", "StatusSTS", "control.sock", "journal"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the search was made without %q", want)
+		}
+	}
+	t.Logf("%d canaries in %d shapes, in %d bytes", len(canaries), len(canaries)*len(device.shapes()), len(said))
+}
+
+// plant makes devices and an enrollment with the canaries, and returns the heads of
+// configurations for each way to sign in; the last is the one with the certificate.
+func (w *witness) plant(device, group canary) (heads []string, certificate string, pair certtest.Pair) {
+	w.t.Helper()
+	w.write("pump.key", device.text())
+	w.write("second.key", canary{bytes: []byte(canarySecond)}.text())
+	w.write("group.key", group.text())
+	key, err := token.ParseKey(device.text())
+	w.check(err)
+	w.check(w.cloud.AddDevice(hubsim.Device{ID: "pump", Key: key}))
+	w.check(w.cloud.CreateEnrollment(hubsim.Enrollment{ID: "boards", Group: true}, group.text()))
+	pair = certtest.SelfSigned(w.t, "gate", time.Now().AddDate(0, 0, 10))
+	pair.Write(w.t, w.dir, "gate")
+	w.check(w.cloud.AddDevice(hubsim.Device{ID: "gate", Auth: hubsim.Thumbprint, Thumbprints: []string{pair.Parse(w.t).Fingerprint()}}))
+	certificate = w.hub("  host: localhost\n  cert_file: gate.pem\n  cert_key_file: gate.key.pem\n")
+	return []string{
+		w.hub("  host: localhost\n  device_id: pump\n  key_file: pump.key\n  secondary_key_file: second.key\n"),
+		w.hub("  host: localhost\n  device_id: pump\n  key: " + device.text() + "\n"),
+		w.hub("  connection_string: HostName=localhost;DeviceId=pump;SharedAccessKey=" + device.text() + "\n"),
+		w.hub("  device_id: board-7\n") + fmt.Sprintf(
+			"dps:\n  scope_id: 0ne00000001\n  endpoint: localhost:%d\n  key_file: group.key\n  ca_file: cloud-ca.pem\n", w.cloud.DPSPort),
+		certificate,
+	}, certificate, pair
+}
+
+func (w *witness) hub(login string) string {
+	return fmt.Sprintf("hub:\n  port: %d\n  ca_file: cloud-ca.pem\n%s", w.cloud.HubPort, login)
+}
+
+// mistakes are files that are refused, with keys where they do not belong.
+func (w *witness) mistakes(heads []string, certificate, device, group string) {
+	w.t.Helper()
+	inline, connection := heads[1], heads[2]
+	w.check(os.Chmod(filepath.Join(w.dir, "second.key"), 0o644))
+	for _, mistake := range []string{
+		heads[0], // the key file is open now
+		strings.Replace(inline, "key: "+device, "key: "+device[:len(device)-3]+"!", 1), // not base64 any more
+		strings.Replace(connection, "DeviceId=", "DeviceID=", 1) + "  key: " + device + "\n",
+		strings.Replace(inline, "  key:", "  kee:", 1),
+		strings.Replace(inline, "  key:", "  key_file:", 1),
+		strings.Replace(inline, "  key:", "  gateway:", 1),
+		strings.Replace(certificate, "gate.pem", "gate.key.pem", 1),
+		w.hub("  host: localhost\n  key_file: gate.key.pem\n"),
+		strings.Replace(inline, "  host: localhost", "  host: "+device, 1) + "dps: {scope_id: 0ne1, key: " + group + "}\n",
+		inline + device + "\n",
+	} {
+		out, err := exec.Command(daemon, "check", "--config", w.config(mistake)).CombinedOutput()
+		if err == nil {
+			w.t.Errorf("no mistake found in:\n%s", mistake)
+		}
+		w.hear(string(out))
 	}
 }

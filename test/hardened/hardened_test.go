@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"tasmota-azd/test/gobuild"
 	"tasmota-azd/test/pins"
@@ -71,7 +72,7 @@ func boot(t *testing.T, steps string) uml.Result {
 		t.Fatal(err)
 	}
 	r := pins.Run(t, programs, pins.Scenario{Options: uml.Options{
-		Systemd: true, NoPersist: true, Bins: []string{programs.Hub, probe}, Cmd: guest + steps,
+		Systemd: true, NoPersist: true, Timeout: 10 * time.Minute, Bins: []string{programs.Hub, probe}, Cmd: guest + steps,
 		Files: map[string]string{"/etc/tasmota-azd/config.yaml": config},
 	}})
 	r.Stderr = strings.ReplaceAll(r.Stderr, "\r\n", "\n")

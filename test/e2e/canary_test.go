@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -19,35 +18,39 @@ type canary struct {
 	bytes []byte
 }
 
+// newCanary makes one of 32 bytes, which look like nothing else.
+func newCanary(name string) canary {
+	sum := sha256.Sum256([]byte(name))
+	return canary{name, sum[:]}
+}
+
 // derived is the key of a device that DPS and the device derive from the group's.
-func derived(group, registrationID string) []byte {
-	mac := hmac.New(sha256.New, []byte(group))
+func (c canary) derived(registrationID string) canary {
+	mac := hmac.New(sha256.New, c.bytes)
 	mac.Write([]byte(registrationID))
-	return mac.Sum(nil)
+	return canary{c.name + " for " + registrationID, mac.Sum(nil)}
 }
 
 // text is how a key is written in files and connection strings.
 func (c canary) text() string { return base64.StdEncoding.EncodeToString(c.bytes) }
 
-// shapes are what to look for: the secret and each of its halves in all the ways in
-// which a program may show bytes, in lower case.
+// shapes are what to look for, in lower case: each eight bytes of the secret in all the
+// ways in which a program may show bytes, and each quarter of its text.
 func (c canary) shapes() []string {
-	half := len(c.bytes) / 2
 	var list []string
-	for _, part := range [][]byte{c.bytes, c.bytes[:half], c.bytes[half:]} {
+	for part := range slices.Chunk(c.bytes, 8) {
 		var decimal, literal []string
 		for _, b := range part {
 			decimal, literal = append(decimal, fmt.Sprint(b)), append(literal, fmt.Sprintf("0x%x", b))
 		}
-		quoted, _ := json.Marshal(string(part)) // a string
-		list = append(list, string(part), strings.Trim(string(quoted), `"`), url.QueryEscape(string(part)),
-			hex.EncodeToString(part), strings.ToLower(fmt.Sprintf("% x", part)),
+		list = append(list, string(part), url.QueryEscape(string(part)), strings.Trim(fmt.Sprintf("%q", part), `"`),
+			hex.EncodeToString(part), fmt.Sprintf("% x", part),
 			strings.Join(decimal, " "), strings.Join(decimal, ","), strings.Join(literal, ", "))
 		list = append(list, inBase64(part)...)
 	}
-	for _, of := range []string{c.text(), c.text()[:20]} {
-		list = append(list, url.QueryEscape(of), hex.EncodeToString([]byte(of)))
-		list = append(list, inBase64([]byte(of))...)
+	for part := range slices.Chunk([]byte(c.text()), 11) {
+		list = append(list, url.QueryEscape(string(part)), hex.EncodeToString(part))
+		list = append(list, inBase64(part)...)
 	}
 	for i := range list {
 		list[i] = strings.ToLower(list[i])
@@ -86,12 +89,12 @@ func search(t *testing.T, said string, canaries []canary) {
 
 // TestSearchFinds shows that the search is not made in vain.
 func TestSearchFinds(t *testing.T) {
-	c := canary{"a key", []byte(canaryDevice)}
-	within := base64.StdEncoding.EncodeToString([]byte("x{" + canaryDevice + "}"))
+	c := newCanary("a key")
+	within := base64.StdEncoding.EncodeToString(slices.Concat([]byte("x{"), c.bytes, []byte("}")))
 	for _, said := range []string{
-		canaryDevice, fmt.Sprint([]byte(canaryDevice)), fmt.Sprintf("%#v", []byte(canaryDevice)), fmt.Sprintf("%X", canaryDevice),
+		string(c.bytes), fmt.Sprint(c.bytes), fmt.Sprintf("%#v", c.bytes), fmt.Sprintf("%X", c.bytes), fmt.Sprintf("%q", c.bytes),
 		c.text(), url.QueryEscape(c.text()), within, base64.StdEncoding.EncodeToString([]byte("key=" + c.text())),
-		"SharedAccessKey=" + c.text()[:24], hex.EncodeToString([]byte(c.text())), canaryDevice[16:],
+		c.text()[8:30], c.text()[:24], hex.EncodeToString([]byte(c.text())), string(c.bytes[15:]),
 	} {
 		lower, found := strings.ToLower(said), false
 		for _, shape := range c.shapes() {

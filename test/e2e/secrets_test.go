@@ -19,13 +19,6 @@ import (
 	"tasmota-azd/internal/token"
 )
 
-// The planted keys. Whatever the program says or writes is searched for them.
-const (
-	canaryDevice = "CANARY-device-key-0123456789abcd"
-	canarySecond = "CANARY-second-key-0123456789abcd"
-	canaryGroup  = "CANARY-group-key-0123456789abcde"
-)
-
 // noCore is the line of /proc/PID/limits that forbids core files.
 var noCore = regexp.MustCompile(`(?m)^Max core file size +0 +0 `)
 
@@ -99,12 +92,9 @@ func (w *witness) crash() {
 
 func TestNoSecretLeavesTheDaemon(t *testing.T) {
 	w := &witness{bench: newBench(t, hubsim.Options{}, 0)}
-	device, group := canary{"the device's key", []byte(canaryDevice)}, canary{"the group's key", []byte(canaryGroup)}
-	canaries := []canary{
-		device, group, {"the secondary key", []byte(canarySecond)},
-		{"the key derived for board-7", derived(canaryGroup, "board-7")},
-	}
-	heads, certificate, pair := w.plant(device, group)
+	device, second, group := newCanary("the device's key"), newCanary("the secondary key"), newCanary("the group's key")
+	canaries := []canary{device, second, group, group.derived("board-7")}
+	heads, certificate, pair := w.plant(device, second, group)
 	for n, head := range heads {
 		w.check(w.cloud.Inject(hubsim.Fault{Kind: hubsim.RefuseConnect, Code: 5}))
 		config, connected := w.config(head), "INFO  connected"
@@ -133,7 +123,7 @@ func TestNoSecretLeavesTheDaemon(t *testing.T) {
 
 	said := w.said.String()
 	search(t, said, canaries)
-	for _, shape := range []string{"SharedAccessSignature sr=", "sig=", "SharedAccessKey=Q0FO"} {
+	for _, shape := range []string{"SharedAccessSignature sr=", "sig="} {
 		if at := strings.Index(said, shape); at >= 0 {
 			t.Errorf("a token or a key: %.200s", said[at:])
 		}
@@ -153,10 +143,10 @@ func TestNoSecretLeavesTheDaemon(t *testing.T) {
 
 // plant makes devices and an enrollment with the canaries, and returns the heads of
 // configurations for each way to sign in; the last is the one with the certificate.
-func (w *witness) plant(device, group canary) (heads []string, certificate string, pair certtest.Pair) {
+func (w *witness) plant(device, second, group canary) (heads []string, certificate string, pair certtest.Pair) {
 	w.t.Helper()
 	w.write("pump.key", device.text())
-	w.write("second.key", canary{bytes: []byte(canarySecond)}.text())
+	w.write("second.key", second.text())
 	w.write("group.key", group.text())
 	key, err := token.ParseKey(device.text())
 	w.check(err)

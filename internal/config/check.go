@@ -31,15 +31,13 @@ func (c *checker) config(w *written) Config {
 }
 
 func (c *checker) hub(w *writtenHub, hub *Hub) {
-	c.integer(w.Port, &hub.Port, 1, 65535)
-	c.choice(w.Transport, (*string)(&hub.Transport), string(TransportAuto), string(TransportMQTT), string(TransportWebSocket))
+	c.integer(w.Port, &hub.Port, ports)
+	c.choice(w.Transport, (*string)(&hub.Transport), transports)
 	if hub.Transport == TransportWebSocket && !w.Port.given {
 		hub.Port = 443
 	}
-	c.duration(w.TokenTTL, &hub.TokenTTL, span{5 * time.Minute, 24 * time.Hour, "5m to 24h"})
-	// MQTT counts the keep-alive in seconds, and IoT Hub cuts what is longer
-	// (contract, section 1.5).
-	if c.duration(w.KeepAlive, &hub.KeepAlive, span{time.Second, 1177 * time.Second, "1s to 1177s"}) {
+	c.duration(w.TokenTTL, &hub.TokenTTL, tokenTTLs)
+	if c.duration(w.KeepAlive, &hub.KeepAlive, keepAlives) {
 		c.wholeSeconds(w.KeepAlive, hub.KeepAlive)
 	}
 	hub.CA = c.ca(w.CAFile)
@@ -48,13 +46,10 @@ func (c *checker) hub(w *writtenHub, hub *Hub) {
 func (c *checker) dps(w *writtenDPS, dps *DPS) {
 	c.text(w.Endpoint, &dps.Endpoint, endpointFault)
 	kind := string(dps.KeyKind)
-	c.choice(w.KeyKind, &kind, string(Group), string(Individual))
+	c.choice(w.KeyKind, &kind, keyKinds)
 	dps.KeyKind = KeyKind(kind)
 	dps.CA = c.ca(w.CAFile)
 }
-
-// maxServers is how many NTP servers are asked at most.
-const maxServers = 16
 
 func (c *checker) ntp(w *writtenNTP, ntp *NTP) {
 	if !w.Servers.given {
@@ -79,45 +74,30 @@ func (c *checker) ntp(w *writtenNTP, ntp *NTP) {
 	}
 }
 
-// maxPerMinute is more than any relay can follow.
-const maxPerMinute = 60000
-
 func (c *checker) gpio(w *writtenGPIO, gpio *GPIO) {
-	c.choice(w.Driver, &gpio.Driver, DriverAuto, DriverChip, DriverPeriph, DriverSim)
+	c.choice(w.Driver, &gpio.Driver, drivers)
 	c.path(w.SimDir, &gpio.SimDir)
-	c.choice(w.OnStop, (*string)(&gpio.OnStop), string(StopOff), string(StopHold))
-	c.duration(w.Stagger, &gpio.Stagger, span{0, 5 * time.Second, "0s to 5s"})
-	c.integer(w.MaxPerMinute, &gpio.MaxPerMinute, 0, maxPerMinute)
+	c.choice(w.OnStop, (*string)(&gpio.OnStop), onStops)
+	c.duration(w.Stagger, &gpio.Stagger, staggers)
+	c.integer(w.MaxPerMinute, &gpio.MaxPerMinute, perMinute)
 	c.maxAge(w.MaxAge, &gpio.MaxAge)
 }
 
-// maxAge reads how long a command may have waited. Two days are the longest that a
-// hub keeps one (contract, section 4.2).
+// maxAge reads how long a command may have waited.
 func (c *checker) maxAge(s scalar, into *time.Duration) {
-	allowed := span{0, 48 * time.Hour, "0s (no limit) or 10s to 48h"}
-	if d := time.Duration(0); c.duration(s, &d, allowed) {
+	if d := time.Duration(0); c.duration(s, &d, maxAges) {
 		if 0 < d && d < 10*time.Second {
-			c.wrong(s, "is out of range; %s is possible", allowed.words)
+			c.wrong(s, "is out of range; %s is possible", maxAges.words)
 			return
 		}
 		*into = d
 	}
 }
 
-// The sizes by which hubs meter: those of the free tier, and all others (contract,
-// section 3.6).
-const (
-	freeMeter = "0.5KB"
-	paidMeter = "4KB"
-)
-
-// maxDaily is more than any hub lets through in a day.
-const maxDaily = 300_000_000
-
 func (c *checker) quota(w *writtenTelemetry, t *Telemetry) {
-	c.integer(w.DailyLimit, &t.DailyLimit, 0, maxDaily)
+	c.integer(w.DailyLimit, &t.DailyLimit, daily)
 	meter := freeMeter
-	c.choice(w.Meter, &meter, freeMeter, paidMeter)
+	c.choice(w.Meter, &meter, meters)
 	t.Meter = 512
 	if meter == paidMeter {
 		t.Meter = 4096
@@ -135,16 +115,15 @@ func (c *checker) telemetry(w *writtenTelemetry, t *Telemetry) {
 
 // period reads the time between two reports, which may also be off.
 func (c *checker) period(s scalar, period *time.Duration) {
-	allowed := span{0, time.Hour, "0s (off) or 10s to 1h"}
 	if s.given && isOff(s.text) {
 		c.wrong(s, "to turn the reports off write 0s")
 		return
 	}
-	if !c.duration(s, period, allowed) {
+	if !c.duration(s, period, periods) {
 		return
 	}
 	if *period > 0 && *period < 10*time.Second {
-		c.wrong(s, "is out of range; %s is possible", allowed.words)
+		c.wrong(s, "is out of range; %s is possible", periods.words)
 		return
 	}
 	c.wholeSeconds(s, *period)
@@ -156,10 +135,10 @@ func isOff(text string) bool {
 
 func (c *checker) log(w *writtenLog, l *Log) {
 	var level string
-	if c.choice(w.Level, &level, "debug", "info", "warn", "error") {
+	if c.choice(w.Level, &level, levels) {
 		if err := l.Level.UnmarshalText([]byte(level)); err != nil {
 			c.wrong(w.Level, "%v", err) // slog knows these four words
 		}
 	}
-	c.choice(w.Format, &l.Format, "auto", "journal", "text", "json")
+	c.choice(w.Format, &l.Format, formats)
 }

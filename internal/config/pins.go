@@ -32,8 +32,6 @@ var header = [41]string{
 	39: "ground", 40: "GPIO21",
 }
 
-const maxRelays = 32
-
 // relays reads the relays, from a preset if there is one.
 func (c *checker) relays(w *written, cfg *Config) {
 	if !w.Board.given {

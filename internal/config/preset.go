@@ -101,5 +101,5 @@ func (c *checker) change(w *writtenRelay, r *Relay, names map[string]string) {
 }
 
 func (c *checker) minInterval(s scalar, into *time.Duration) {
-	c.duration(s, into, span{0, time.Hour, "0s (no limit) to 1h"})
+	c.duration(s, into, minIntervals)
 }

@@ -73,7 +73,7 @@ func (c *checker) resolve(path string) string {
 }
 
 // choice reads one of some words.
-func (c *checker) choice(s scalar, into *string, words ...string) bool {
+func (c *checker) choice(s scalar, into *string, words choice) bool {
 	return c.text(s, into, func(text string) string {
 		if slices.Contains(words, text) {
 			return ""
@@ -88,12 +88,12 @@ func (c *checker) choice(s scalar, into *string, words ...string) bool {
 var decimal = pattern(`^(0|[1-9][0-9]{0,8})$`)
 
 // integer reads a number.
-func (c *checker) integer(s scalar, into *int, lo, hi int) bool {
+func (c *checker) integer(s scalar, into *int, allowed whole) bool {
 	if !s.given {
 		return false
 	}
 	n, err := strconv.Atoi(s.text)
-	switch inside := err == nil && lo <= n && n <= hi; {
+	switch inside := err == nil && allowed.lo <= n && n <= allowed.hi; {
 	case inside && decimal().MatchString(s.text) && s.tag != "!!int":
 		c.wrong(s, "write the number without quotes")
 	case inside && decimal().MatchString(s.text):
@@ -102,9 +102,9 @@ func (c *checker) integer(s scalar, into *int, lo, hi int) bool {
 	case inside:
 		c.wrong(s, "write it as %d; with a leading 0 or + it means something else to some readers of YAML", n)
 	case err == nil:
-		c.wrong(s, "is out of range; a number from %d to %d is possible", lo, hi)
+		c.wrong(s, "is out of range; a number from %d to %d is possible", allowed.lo, allowed.hi)
 	default:
-		c.wrong(s, "is not a number; a plain number from %d to %d is possible", lo, hi)
+		c.wrong(s, "is not a number; a plain number from %d to %d is possible", allowed.lo, allowed.hi)
 	}
 	return false
 }
@@ -130,12 +130,6 @@ func (c *checker) boolean(s scalar, into *bool) bool {
 		c.wrong(s, "true or false is possible")
 	}
 	return false
-}
-
-// A span is what a duration may be.
-type span struct {
-	lo, hi time.Duration
-	words  string
 }
 
 // duration reads a time with its unit.

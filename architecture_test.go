@@ -27,7 +27,7 @@ var rooms = map[string]string{
 	"internal/dps":      "internal/certificate internal/token",
 	"internal/hub":      "internal/certificate internal/metrics internal/spread internal/token",
 	"internal/twin":     "",
-	"internal/config":   "internal/boards internal/certificate internal/token",
+	"internal/config":   "configs internal/boards internal/certificate internal/token",
 	"internal/boards":   "configs",
 	"configs":           "",
 	"configs/dtdl":      "internal/commands internal/twin",
@@ -38,6 +38,7 @@ var rooms = map[string]string{
 	"internal/relay":    "internal/cause internal/lasting internal/relay/gpiochip internal/relay/header internal/relay/host internal/relay/sim",
 
 	"internal/boards/trial":   "internal/boards",
+	"internal/config/fresh":   "configs internal/boards",
 	"internal/certificate":    "internal/token",
 	"internal/system/nl80211": "",
 	"internal/relay/gpiochip": "",
@@ -50,7 +51,7 @@ var rooms = map[string]string{
 	"internal/identity": "internal/certificate internal/dps internal/hub internal/lasting internal/spread internal/store internal/token",
 	"internal/control":  "",
 	"internal/device":   "internal/cause internal/commands internal/edges internal/hub internal/journal internal/lasting internal/metrics internal/store internal/twin",
-	"cmd/tasmota-azd": "internal/boards internal/boards/trial internal/cause internal/clock internal/commands internal/config internal/control internal/device internal/dps internal/edges " +
+	"cmd/tasmota-azd": "configs internal/boards internal/boards/trial internal/cause internal/clock internal/commands internal/config internal/config/fresh internal/control internal/device internal/dps internal/edges " +
 		"internal/hub internal/identity internal/journal internal/logs internal/metrics internal/relay internal/relay/gpiochip internal/store internal/system internal/token internal/twin",
 
 	// The stand-in is a product of its own.

@@ -57,7 +57,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 				version, runtime.Version(), runtime.GOOS, runtime.GOARCH, buildTime)
 		},
 	}
-	root.AddCommand(daemon, check, boardCommand(&path, stdout), show)
+	root.AddCommand(daemon, check, boardCommand(&path, stdout), configCommand(&path, stdout), show)
 	root.AddCommand(askCommands(stdout)...)
 	return root
 }

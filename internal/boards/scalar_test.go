@@ -1,9 +1,11 @@
-package boards
+package boards_test
 
 import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"tasmota-azd/internal/boards"
 )
 
 // FuzzScalar: what is written is read as the same text.
@@ -20,11 +22,11 @@ func FuzzScalar(f *testing.F) {
 			}
 		}
 		var got any
-		if err := yaml.Unmarshal([]byte("name: "+scalar(text)+" # comment\n"), &got); err != nil {
-			t.Fatalf("%q is written as %s: %v", text, scalar(text), err)
+		if err := yaml.Unmarshal([]byte("name: "+boards.Scalar(text)+" # comment\n"), &got); err != nil {
+			t.Fatalf("%q is written as %s: %v", text, boards.Scalar(text), err)
 		}
 		if got := got.(map[string]any)["name"]; got != text {
-			t.Errorf("%q is written as %s and read as %#v", text, scalar(text), got)
+			t.Errorf("%q is written as %s and read as %#v", text, boards.Scalar(text), got)
 		}
 	})
 }

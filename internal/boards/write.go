@@ -34,10 +34,10 @@ func WriteRelays(w io.Writer, entries []Entry) error {
 	var text strings.Builder
 	text.WriteString("relays:\n")
 	for _, e := range entries {
-		fmt.Fprintf(&text, "  - name: %s\n", scalar(e.Name))
+		fmt.Fprintf(&text, "  - name: %s\n", Scalar(e.Name))
 		pin := ""
 		if e.Pin != "" && e.Active != Unknown {
-			pin = " " + scalar(e.Pin)
+			pin = " " + Scalar(e.Pin)
 		}
 		if e.Comment != "" {
 			pin += " # " + e.Comment
@@ -61,9 +61,9 @@ var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 _.+/()-]*[A-Za-z0-9)]$`)
 // words are plain, but YAML 1.1 or 1.2 reads something else (resolution of tags).
 var words = []string{"true", "false", "yes", "no", "on", "off", "null"}
 
-// scalar writes a text as YAML, in quotes unless it is surely plain. Go's escapes are
+// Scalar writes a text as YAML, in quotes unless it is surely plain. Go's escapes are
 // among those of YAML. Package yaml could do it too; its writer has 100 kB.
-func scalar(text string) string {
+func Scalar(text string) string {
 	if plain.MatchString(text) && !slices.Contains(words, strings.ToLower(text)) {
 		return text
 	}
@@ -117,7 +117,7 @@ func (b Board) untested() string {
 	text.WriteString("# Who knows already may paste this, and write true or false behind each active_low:\n")
 	fmt.Fprintf(&text, "board: %s\nrelays:\n", b.Name)
 	for _, c := range b.Channels {
-		fmt.Fprintf(&text, "  - channel: %s\n    active_low:\n", scalar(c.Label))
+		fmt.Fprintf(&text, "  - channel: %s\n    active_low:\n", Scalar(c.Label))
 	}
 	return text.String()
 }

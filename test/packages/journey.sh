@@ -8,7 +8,6 @@ unit() { systemctl show -P "$1" tasmota-azd; }
 # Whatever is on the disk, but for the records of dpkg and of the journal, and copies
 # that the tools for users keep.
 disk() { find / -xdev -path /var/lib/dpkg -prune -o -path /var/log -prune -o -path /var/cache -prune -o ! -path '/etc/*-' ! -path /etc/.pwd.lock -print | sort; cat /etc/passwd /etc/group; }
-cloud
 disk >/run/before
 
 step() { read -r up _ </proc/uptime; echo "== $up s: $*"; }
@@ -20,9 +19,12 @@ cat /run/told
 is state "$(unit ActiveState) $(unit UnitFileState)" "inactive disabled"
 is mode "$(stat -c '%a %U:%G' $config)" "640 root:tasmota-azd"
 is groups "$(id -nG tasmota-azd)" "tasmota-azd gpio"
+id=$(sed -n 's/^-- //p' /usr/lib/systemd/catalog/tasmota-azd.catalog | head -1)
+journalctl --list-catalog "$id" >/dev/null || fails "the journal does not explain $id"
 is chip "$(stat -c '%a %G' /dev/gpiochip0)" "660 gpio"
 
 step configure and start
+cloud
 install -m 0640 -g tasmota-azd /run/hub /etc/tasmota-azd/device.connection
 cat >$config <<END
 hub: {connection_string_file: device.connection, ca_file: /run/cloud/ca.pem}
@@ -42,7 +44,6 @@ want GPIO27=0; send power2 on; gpio wait GPIO27 0 20
 
 # placed PACKAGE: the daemon that runs is of that package then, and knows its owner's file.
 placed() {
-	pid=$(unit MainPID); step a
 	dpkg --force-confold -i "$1" >/run/said 2>&1 || fails "$(cat /run/said)"
 	! grep 'is installed and not started' /run/said || fails "told again what to do first"
 	is version "$(dpkg-query -f '${Version}' -W tasmota-azd)" "$2"

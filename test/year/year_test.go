@@ -298,7 +298,7 @@ func (l *life) day(n int) {
 	end := time.Now().Add(24 * time.Hour)
 	for time.Now().Before(end) {
 		if n%182 == 15 { // a leap second: half a second slow at noon, right again a day later
-			left := end.Sub(time.Now())
+			left := time.Until(end)
 			l.smear.Store(-int64(min(left, 24*time.Hour-left) / (24 * time.Hour / time.Second)))
 		}
 		time.Sleep(time.Duration(l.chance.IntN(120)) * time.Minute)

@@ -17,7 +17,7 @@ type Row struct {
 // Table writes the rows as a table in Markdown.
 func Table(w io.Writer, rows []Row) error {
 	table := [][]string{
-		{"fault", "times", "sent", "effective", "doubled", "lost", "out of order", "moves without cause", "repeated", "answered in, median", "longest", "recovered in, median", "longest"},
+		{"fault", "times", "sent", "effective", "doubled", "lost", "out of order", "moves without cause", "repeated", "answered in, median", "longest", "recovered in, median", "longest", "the fault"},
 	}
 	for _, r := range rows {
 		wait, longestWait := middle(r.Waits)
@@ -25,7 +25,7 @@ func Table(w io.Writer, rows []Row) error {
 		table = append(table, []string{r.Name,
 			fmt.Sprint(r.Faults), fmt.Sprint(r.Sent), fmt.Sprint(r.Effective), fmt.Sprint(r.Doubled), fmt.Sprint(r.Lost),
 			fmt.Sprint(r.Disordered), fmt.Sprint(r.Uncaused), fmt.Sprint(r.Repeated),
-			seconds(wait), seconds(longestWait), seconds(median), seconds(longest)})
+			seconds(wait), seconds(longestWait), seconds(median), seconds(longest), r.Does})
 	}
 	return document.Table(w, table)
 }

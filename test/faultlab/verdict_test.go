@@ -72,7 +72,7 @@ func TestJudge(t *testing.T) {
 
 func TestTableHasAllRounds(t *testing.T) {
 	var r faultlab.Row
-	r.Name = "kill -9"
+	r.Name, r.Does = "kill -9", "of the daemon"
 	for _, d := range []time.Duration{time.Second, 30 * time.Second, 2 * time.Second} {
 		o := good()
 		o.Recoveries, o.Waits = []time.Duration{d}, []time.Duration{d / 10}
@@ -83,7 +83,7 @@ func TestTableHasAllRounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(b.String(), "\n")
-	if got, want := strings.Join(strings.Fields(lines[2]), " "), "| kill -9 | 3 | 9 | 9 | 0 | 0 | 0 | 0 | 0 | 0.2 s | 3.0 s | 2.0 s | 30.0 s |"; got != want {
+	if got, want := strings.Join(strings.Fields(lines[2]), " "), "| kill -9 | 3 | 9 | 9 | 0 | 0 | 0 | 0 | 0 | 0.2 s | 3.0 s | 2.0 s | 30.0 s | of the daemon |"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

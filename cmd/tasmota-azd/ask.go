@@ -60,12 +60,37 @@ func askCommands(stdout io.Writer) []*cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return follow(cmd.Context(), client(), stdout, asJSON) },
 	}
 	events.Flags().BoolP("follow", "f", true, "go on; there is no other way")
+	numbers := &cobra.Command{
+		Use: "metrics", Short: "Print the daemon's numbers in Prometheus's text format", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			text, err := client().Metrics(cmd.Context())
+			if err == nil {
+				_, err = stdout.Write(text)
+			}
+			return err
+		},
+	}
+	level := &cobra.Command{
+		Use: "log-level [LEVEL]", Short: "Show or change how much the running daemon logs", Args: cobra.MaximumNArgs(1),
+		Long:    "Show how much the running daemon logs, or change it until it ends: debug, info,\nwarn or error. For good it is log.level in the configuration.",
+		Example: "  tasmota-azd log-level debug", ValidArgs: control.Levels,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			is, err := client().LogLevel(cmd.Context(), strings.Join(args, ""))
+			if err == nil {
+				_, err = fmt.Fprintln(stdout, is)
+			}
+			return err
+		},
+	}
+	for _, c := range []*cobra.Command{numbers, level} {
+		c.Flags().StringVar(&socket, "socket", defaultSocket, "the daemon's control socket")
+	}
 	all := []*cobra.Command{show, command, why, events}
 	for _, c := range all {
 		c.Flags().StringVar(&socket, "socket", defaultSocket, "the daemon's control socket")
 		c.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
 	}
-	return all
+	return append(all, numbers, level)
 }
 
 // printJSON prints v for programs.

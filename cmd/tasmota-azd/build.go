@@ -32,17 +32,19 @@ type daemon struct {
 	hub     *hub.Client
 	device  *device.Device
 	control *control.Server // nil: there is no socket
+	metrics *control.Server // nil: nobody is to ask, or can
 }
 
 // build makes the parts bottom up: relays first, then everything that needs a network.
 func build(ctx context.Context, cfg config.Config, st *store.Store, state device.State, j *journal.Journal,
-	started time.Time, log *slog.Logger) (*daemon, error) {
+	started time.Time, level *slog.LevelVar, log *slog.Logger) (*daemon, error) {
 	d := &daemon{log: log, systemd: &notifier{log: log}, onStop: cfg.GPIO.OnStop}
 	sys := system.New(system.Options{})
 	d.stopper = stopper{store: st, bootID: sys.BootID(), log: log.With("part", "relay")}
+	moved := new(moves)
 	c := &claim{
 		cfg: cfg, state: state, powerOn: state.PowerOn(sys.BootID()), stopped: d.stopper.stopped(),
-		kept: activation.Files(true), keeper: d.systemd, edges: recorder(j), log: log.With("part", "relay"),
+		kept: activation.Files(true), keeper: d.systemd, edges: recorder(j, moved), log: log.With("part", "relay"),
 	}
 	bank, err := c.insist(ctx)
 	if err != nil {
@@ -64,13 +66,16 @@ func build(ctx context.Context, cfg config.Config, st *store.Store, state device
 		Beat:      d.systemd.beat(), Alive: d.systemd.alive, Status: d.systemd.status,
 		Log: log.With("part", "device"),
 	})
-	d.control = listen(stateDir(cfg), d.device, d.clock, d.hub, started, log.With("part", "control"))
+	n := numbers{d.device, d.clock, d.hub, moved, started}
+	d.control = listen(stateDir(cfg), n, level, log.With("part", "control"))
+	d.listenMetrics(cfg.Metrics.Listen, n.page)
 	return d, nil
 }
 
-// recorder returns the hook of a bank that takes each edge down.
-func recorder(j *journal.Journal) func(relay.Edge) {
+// recorder returns the hook of a bank that takes each edge down, and counts it.
+func recorder(j *journal.Journal, counted *moves) func(relay.Edge) {
 	return func(e relay.Edge) {
+		counted.add(e)
 		r := edges.Edge{Time: e.Time, Relay: e.Relay, Name: e.Name, Pin: e.Pin, To: e.To == relay.On, Cause: e.Cause}
 		if e.From != relay.Unknown {
 			r.From = new(e.From == relay.On)

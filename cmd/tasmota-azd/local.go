@@ -8,10 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"tasmota-azd/internal/clock"
 	"tasmota-azd/internal/control"
 	"tasmota-azd/internal/device"
-	"tasmota-azd/internal/hub"
 )
 
 // A status is what `tasmota-azd status` shows: of the device, and of the parts that it
@@ -38,19 +36,20 @@ type clockInfo struct {
 }
 
 // listen makes the control socket. A daemon works without one.
-func listen(stateDir string, d *device.Device, clk *clock.Clock, client *hub.Client, started time.Time, log *slog.Logger) *control.Server {
+func listen(stateDir string, n numbers, level *slog.LevelVar, log *slog.Logger) *control.Server {
+	d := n.device
 	dir := stateDir
 	if run, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); run != "" {
 		dir = run
 	}
 	s, err := control.Listen(dir, control.Options{
 		Status: func(ctx context.Context) (any, error) {
-			s := status{Version: version, Started: clk.Wall(started), PID: os.Getpid()}
+			s := status{Version: version, Started: n.clock.Wall(n.started), PID: os.Getpid()}
 			var err error
 			s.Status, err = d.Status(ctx)
-			s.Clock.Source, s.Clock.Offset, s.Clock.Proven = clk.Proven()
-			if at, ok := client.Renewal(); ok {
-				s.Token.RenewsAt = clk.Wall(at)
+			s.Clock.Source, s.Clock.Offset, s.Clock.Proven = n.clock.Proven()
+			if at, ok := n.hub.Renewal(); ok {
+				s.Token.RenewsAt = n.clock.Wall(at)
 			}
 			return s, err
 		},
@@ -62,8 +61,10 @@ func listen(stateDir string, d *device.Device, clk *clock.Clock, client *hub.Cli
 			}
 			return d.Why(ctx, n, most)
 		},
-		Watch: d.Watch,
-		Log:   log,
+		Watch:   d.Watch,
+		Metrics: n.page,
+		Level:   level,
+		Log:     log,
 	})
 	if err != nil {
 		log.Warn("nobody on this machine can ask the daemon", "err", err)

@@ -16,6 +16,7 @@ import (
 
 	"tasmota-azd/internal/clock"
 	"tasmota-azd/internal/config"
+	"tasmota-azd/internal/control"
 	"tasmota-azd/internal/device"
 	"tasmota-azd/internal/dps"
 	"tasmota-azd/internal/hub"
@@ -43,7 +44,9 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 	if ttl != 0 {
 		cfg.Hub.TokenTTL = max(ttl, 5*time.Second)
 	}
-	log := logs.New(stderr, cfg.Log.Format, cfg.Log.Level)
+	level := new(slog.LevelVar)
+	level.Set(cfg.Log.Level)
+	log := logs.New(stderr, cfg.Log.Format, level)
 	log.Info("starting", "version", version, "config", path)
 	for _, w := range cfg.Warnings {
 		log.Warn("configuration: " + w)
@@ -59,7 +62,7 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 	}
 	defer release(j, log)
 	defer keep(j, log)
-	d, err := build(ctx, cfg, st, state, j, started, log)
+	d, err := build(ctx, cfg, st, state, j, started, level, log)
 	if err != nil {
 		return err
 	}
@@ -102,8 +105,10 @@ func (d *daemon) serve(ctx context.Context) error {
 	events := make(chan hub.Event)
 	var parts errgroup.Group
 	parts.Go(func() error { return d.clock.Run(online) })
-	if d.control != nil {
-		parts.Go(func() error { return d.control.Serve(online) })
+	for _, s := range []*control.Server{d.control, d.metrics} {
+		if s != nil {
+			parts.Go(func() error { return s.Serve(online) })
+		}
 	}
 	parts.Go(func() error {
 		if err := d.clock.Wait(online); err != nil {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"io/fs"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -25,6 +26,7 @@ func (c *checker) config(w *written) Config {
 	c.relays(w, &cfg)
 	c.telemetry(&w.Telemetry, &cfg.Telemetry)
 	c.path(w.StateDir, &cfg.StateDir)
+	c.metrics(&w.Metrics, &cfg.Metrics)
 	c.log(&w.Log, &cfg.Log)
 	cfg.Warnings = c.warned()
 	return cfg
@@ -131,6 +133,15 @@ func (c *checker) period(s scalar, period *time.Duration) {
 
 func isOff(text string) bool {
 	return slices.Contains([]string{"off", "no", "none", "never", "false", "disabled"}, plainKey(text))
+}
+
+func (c *checker) metrics(w *writtenMetrics, m *Metrics) {
+	if !c.text(w.Listen, &m.Listen, listenFault) {
+		return
+	}
+	if at, err := netip.ParseAddrPort(m.Listen); err == nil && !at.Addr().IsLoopback() {
+		c.warn(w.Listen, "%s is not for this machine alone: whoever reaches it can read the numbers, without a password", m.Listen)
+	}
 }
 
 func (c *checker) log(w *writtenLog, l *Log) {

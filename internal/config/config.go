@@ -35,6 +35,7 @@ type Config struct {
 	Relays    []Relay // 1 to 32
 	Telemetry Telemetry
 	StateDir  string
+	Metrics   Metrics
 	Log       Log
 
 	// Warnings are things the owner should mend although the daemon can run,
@@ -145,6 +146,11 @@ type Telemetry struct {
 
 	DailyLimit int // messages that may be spent in a day of UTC, 0 for no limit
 	Meter      int // how many bytes count as one message: 512 or 4096
+}
+
+// Metrics says where Prometheus may ask for numbers.
+type Metrics struct {
+	Listen string // IP address and port, empty for nowhere
 }
 
 // Log says what is logged and how.

@@ -96,6 +96,14 @@ func endpointFault(endpoint string) string {
 	return hostFault(host)
 }
 
+// listenFault looks at an address to listen at.
+func listenFault(address string) string {
+	if at, err := netip.ParseAddrPort(address); err != nil || at.Port() == 0 {
+		return "write an IP address and a port, such as 127.0.0.1:9464"
+	}
+	return ""
+}
+
 func portFault(port string) bool {
 	n, err := strconv.ParseUint(port, 10, 16)
 	return err != nil || n == 0 || port[0] == '0'

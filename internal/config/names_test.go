@@ -242,7 +242,7 @@ func TestKnown(t *testing.T) {
 			t.Errorf("%s is not in %q", want, all)
 		}
 	}
-	if len(all) != 51 {
-		t.Errorf("%d keys, want 51: %q", len(all), all)
+	if len(all) != 53 {
+		t.Errorf("%d keys, want 53: %q", len(all), all)
 	}
 }

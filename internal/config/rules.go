@@ -89,6 +89,7 @@ var (
 	relayName     = prose{words: "1 to 64 characters", pattern: `^` + visible + `(` + printed + `*` + visible + `)?$`, longest: 64}
 	pinText       = prose{words: "a pin", pattern: `^[A-Za-z0-9/[]([A-Za-z0-9_.:/()[\] -]{0,62}[A-Za-z0-9_.:/()[\]-])?$`}
 	channelText   = prose{words: "a relay of the board", pattern: relayName.pattern}
+	listenText    = prose{words: "IP address and port", pattern: `^([0-9.]+|\[[^\[\]]+\]):[0-9]+$`}
 	topicTemplate = prose{words: "1 to 100 characters", pattern: `^/?(` + level + `(/` + level + `)*/?)?$`, longest: 100, standard: true}
 )
 
@@ -122,7 +123,7 @@ func rules() map[string]rule {
 
 		"telemetry.period": periods, "telemetry.full_topic": topicTemplate,
 		"telemetry.daily_limit": daily, "telemetry.meter": meters,
-		"state_dir": directory, "log.level": levels, "log.format": formats,
+		"state_dir": directory, "metrics.listen": listenText, "log.level": levels, "log.format": formats,
 	}
 }
 

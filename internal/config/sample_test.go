@@ -87,7 +87,7 @@ func TestSampleWithDPS(t *testing.T) {
 // change nothing.
 func TestSampleDefaults(t *testing.T) {
 	text, dir := filled(t)
-	examples := []string{"device_id", "key", "key_file", "secondary_key_file", "cert_file", "cert_key_file", "connection_string", "connection_string_file", "registration_id", "ca_file", "board", "channel"}
+	examples := []string{"device_id", "key", "key_file", "secondary_key_file", "cert_file", "cert_key_file", "connection_string", "connection_string_file", "registration_id", "ca_file", "board", "channel", "listen"}
 	var shown []string
 	text = setting.ReplaceAllStringFunc(text, func(line string) string {
 		m := setting.FindStringSubmatch(line)

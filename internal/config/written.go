@@ -17,6 +17,7 @@ type written struct {
 	Relays    list[writtenRelay] `yaml:"relays"`
 	Telemetry writtenTelemetry   `yaml:"telemetry"`
 	StateDir  scalar             `yaml:"state_dir"`
+	Metrics   writtenMetrics     `yaml:"metrics"`
 	Log       writtenLog         `yaml:"log"`
 }
 
@@ -78,6 +79,10 @@ type writtenTelemetry struct {
 
 	DailyLimit scalar `yaml:"daily_limit"`
 	Meter      scalar `yaml:"meter"`
+}
+
+type writtenMetrics struct {
+	Listen scalar `yaml:"listen"`
 }
 
 type writtenLog struct {

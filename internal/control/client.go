@@ -53,6 +53,16 @@ func (c *Client) Why(ctx context.Context, relay string, last int, v any) error {
 	return c.ask(ctx, http.MethodGet, "/v1/why/"+url.PathEscape(relay)+"?last="+strconv.Itoa(last), nil, v)
 }
 
+// Metrics reads the numbers, in Prometheus's text format.
+func (c *Client) Metrics(ctx context.Context) ([]byte, error) {
+	resp, err := c.do(ctx, http.MethodGet, "/v1/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+}
+
 // Events hands over each line of what happens, until ctx or the daemon ends.
 func (c *Client) Events(ctx context.Context, line func([]byte) error) error {
 	resp, err := c.do(ctx, http.MethodGet, "/v1/events", nil)

@@ -42,13 +42,14 @@ type Options struct {
 	Command func(ctx context.Context, name, arg, who string) (status int, body []byte, err error)
 	Why     func(ctx context.Context, relay string, most int) (any, error)
 	Watch   func(context.Context) (<-chan any, error) // closed when ctx ends
+	Metrics Metrics
+	Level   *slog.LevelVar // of the log
 	Log     *slog.Logger
 }
 
-// A Server serves one socket. Use Listen.
+// A Server serves one socket. Use Listen or ListenMetrics.
 type Server struct {
-	o    Options
-	l    *net.UnixListener
+	l    net.Listener
 	http http.Server
 	rate rate
 }
@@ -67,20 +68,28 @@ func Listen(dir string, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	s := &Server{o: o, l: l}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", s.status)
-	mux.HandleFunc("POST /v1/command", s.command)
-	mux.HandleFunc("GET /v1/why/{relay}", s.why)
-	mux.HandleFunc("GET /v1/events", s.events)
-	s.http = http.Server{
-		Handler: s.limited(mux), ReadHeaderTimeout: headersIn, IdleTimeout: headersIn, MaxHeaderBytes: 8 << 10,
-		ConnContext: withPeer, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
-	}
-	return s, nil
+	mux.HandleFunc("GET /v1/status", o.status)
+	mux.HandleFunc("POST /v1/command", o.command)
+	mux.HandleFunc("GET /v1/why/{relay}", o.why)
+	mux.HandleFunc("GET /v1/events", o.events)
+	mux.HandleFunc("GET /v1/metrics", o.Metrics.serve)
+	mux.HandleFunc("GET /v1/log-level", o.level)
+	mux.HandleFunc("PUT /v1/log-level", o.setLevel)
+	return newServer(l, mux, o.Log), nil
 }
 
-// Serve answers until ctx ends, and removes the socket.
+// newServer returns a server that has not begun to answer.
+func newServer(l net.Listener, h http.Handler, log *slog.Logger) *Server {
+	s := &Server{l: l}
+	s.http = http.Server{
+		Handler: s.limited(h), ReadHeaderTimeout: headersIn, IdleTimeout: headersIn, MaxHeaderBytes: 8 << 10,
+		ConnContext: withPeer, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// Serve answers until ctx ends, and removes a Unix socket.
 func (s *Server) Serve(ctx context.Context) error {
 	base, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -98,7 +107,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
-	return fmt.Errorf("control socket: %w", err)
+	return fmt.Errorf("%s: %w", s.l.Addr(), err)
 }
 
 // limited lets no more requests through than the loop can bear beside its work.
@@ -113,10 +122,10 @@ func (s *Server) limited(next http.Handler) http.Handler {
 	})
 }
 
-func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+func (o *Options) status(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), answerIn)
 	defer cancel()
-	v, err := s.o.Status(ctx)
+	v, err := o.Status(ctx)
 	answer(w, v, err)
 }
 
@@ -132,7 +141,7 @@ type Answer struct {
 	Body   json.RawMessage `json:"body"`   // the command's own JSON
 }
 
-func (s *Server) command(w http.ResponseWriter, r *http.Request) {
+func (o *Options) command(w http.ResponseWriter, r *http.Request) {
 	var in Request
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in.Command == "" {
 		fail(w, http.StatusBadRequest, `the body must be JSON such as {"command":"Power1","payload":"toggle"}`)
@@ -140,14 +149,14 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), answerIn)
 	defer cancel()
-	status, body, err := s.o.Command(ctx, in.Command, in.Payload, peerOf(r).String())
+	status, body, err := o.Command(ctx, in.Command, in.Payload, peerOf(r).String())
 	answer(w, Answer{status, body}, err)
 }
 
 // mostMoves is how many moves of a relay there are to tell.
 const mostMoves = 256
 
-func (s *Server) why(w http.ResponseWriter, r *http.Request) {
+func (o *Options) why(w http.ResponseWriter, r *http.Request) {
 	most := mostMoves
 	if text := r.FormValue("last"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -159,13 +168,13 @@ func (s *Server) why(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), answerIn)
 	defer cancel()
-	v, err := s.o.Why(ctx, r.PathValue("relay"), most)
+	v, err := o.Why(ctx, r.PathValue("relay"), most)
 	answer(w, v, err)
 }
 
 // events writes one line for each thing that happens, until the other side leaves.
-func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	all, err := s.o.Watch(r.Context())
+func (o *Options) events(w http.ResponseWriter, r *http.Request) {
+	all, err := o.Watch(r.Context())
 	if err != nil {
 		answer(w, nil, err)
 		return

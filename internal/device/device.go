@@ -98,6 +98,7 @@ type Device struct {
 	asked   []*asked // methods and local commands, in the order in which they came
 	session standing
 	watch   watchers
+	counts  Counts
 	over    chan struct{} // closed when the loop has ended
 
 	requests chan func(now time.Time) // from other goroutines of the daemon
@@ -142,7 +143,7 @@ func New(o Options) *Device {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Device{over: make(chan struct{}), requests: make(chan func(time.Time)), o: o, seq: o.Journal.Last(), noted: o.State, topic: newTopics(o.FullTopic, ""), runID: rand.Text()[:8]}
+	d := &Device{over: make(chan struct{}), requests: make(chan func(time.Time)), counts: newCounts(), o: o, seq: o.Journal.Last(), noted: o.State, topic: newTopics(o.FullTopic, ""), runID: rand.Text()[:8]}
 	d.queue.empty, d.queue.said = o.State.Empty, o.State.Empty
 	d.meter = newMeter(o.Limit, o.Meter, o.State.Spent)
 	d.remember()

@@ -108,7 +108,9 @@ func (d *Device) run(now time.Time, c commands.Command, from origin) ([]commands
 	if err != nil {
 		attrs = append(attrs, slog.Any("err", err))
 	}
-	d.o.Log.LogAttrs(context.Background(), d.level(err), "command done", attrs...)
+	level := d.level(err)
+	d.counts.done(c.Cause.Door, from.since(now), level)
+	d.o.Log.LogAttrs(context.Background(), level, "command done", attrs...)
 	d.fail(now, err, c.Cause)
 	return replies, err
 }

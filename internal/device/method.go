@@ -68,7 +68,7 @@ func (d *Device) method(now time.Time, m hub.Method) {
 	}
 	c := commands.Parse(component(m.Name, arg))
 	c.Cause = a.cause
-	a.note(d.run(now, c, origin{}))
+	a.note(d.run(now, c, origin{came: m.Received}))
 	d.answer(now)
 }
 

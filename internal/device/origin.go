@@ -10,6 +10,7 @@ import (
 
 // An origin is what a message tells of itself, beside its command.
 type origin struct {
+	came       time.Time         // when it reached this device; zero for the moment when it is run
 	made       time.Time         // as the sender says
 	properties map[string]string // some of them
 }
@@ -22,7 +23,7 @@ const (
 
 // originOf returns what m tells of itself.
 func originOf(m hub.Message) origin {
-	var o origin
+	o := origin{came: m.Received}
 	if text, ok := m.Property(creationTime); ok {
 		o.made, _ = time.Parse(time.RFC3339, text) // zero if it is none
 	}

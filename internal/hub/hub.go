@@ -72,6 +72,7 @@ type Options struct {
 type Client struct {
 	opts     Options
 	out      *outbox
+	counts   *counting
 	turns    spread.Turns   // of this device, to wait and to renew
 	chance   func() float64 // their next, in [0, 1)
 	dialer   *net.Dialer
@@ -107,7 +108,7 @@ func New(o Options) *Client {
 		o.Accepted = func(Identity) {}
 	}
 	c := &Client{
-		opts: o, out: newOutbox(),
+		opts: o, out: newOutbox(), counts: newCounting(),
 		dialer: tcpDialer(o.KeepAlive), sessions: tls.NewLRUClientSessionCache(2),
 	}
 	c.chance = c.turns.Next

@@ -90,6 +90,13 @@ func (q *outbox) progress() (oldest uint64, dropped int) {
 	return 0, q.dropped
 }
 
+// depth tells how many messages have not arrived, and how many were dropped so far.
+func (q *outbox) depth() (waiting, dropped int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.queue), q.dropped
+}
+
 func (q *outbox) remove(i int) {
 	q.bytes -= q.queue[i].size()
 	if i == 0 { // the usual case, without moving all others

@@ -53,6 +53,7 @@ func (r *run) discard() {
 func (r *run) begin(l *link) {
 	r.began = time.Now()
 	renewal := !r.parted.IsZero()
+	r.counts.began(r.parted)
 	switch {
 	case renewal:
 		r.opts.Log.Info(l.renewed(), "gap_ms", time.Since(r.parted).Milliseconds())
@@ -114,6 +115,7 @@ func (r *run) failed(err error) time.Duration {
 	starved := !r.began.IsZero() && r.out.starved()
 	r.began, r.parted = time.Time{}, time.Time{}
 	r.out.close()
+	r.counts.failed(err)
 	r.famine.note(err, starved)
 	wait := r.retry.after(time.Now(), err, stood, r.chance())
 	wait = r.famine.wait(r.opts.Now(), wait, r.chance())

@@ -130,6 +130,11 @@ year:
 faultlab:
 	FAULTLAB=long $(GO) test -v -count 1 -timeout 5h ./test/faultlab
 
+# Known vulnerabilities in what the programs call; needs the network.
+.PHONY: audit
+audit:
+	scripts/audit.sh
+
 # FUZZTIME for each fuzz test, one after the other.
 FUZZTIME ?= 30s
 .PHONY: fuzz

@@ -95,7 +95,7 @@ type comparer struct {
 	file             string
 	texts            map[string]bool // keys that hold a text
 	met              map[string]int  // of beyond
-	right, wrong     int
+	right            int
 	refusedByBoth    int
 	parserRefusesYet int
 }

@@ -31,15 +31,16 @@ func run(path string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	text := head
+	var text strings.Builder
+	text.WriteString(head)
 	for _, m := range modules {
 		p, err := m.paragraph()
 		if err != nil {
 			return err
 		}
-		text += p
+		text.WriteString(p)
 	}
-	_, err = io.WriteString(w, text)
+	_, err = io.WriteString(w, text.String())
 	return err
 }
 

@@ -119,9 +119,7 @@ func asks(t *testing.T, file string) (names []string) {
 		t.Fatal(err)
 	}
 	for _, m := range regexp.MustCompile(`(?m)^ +expr: (.+)`).FindAllStringSubmatch(string(text), -1) {
-		for _, name := range regexp.MustCompile(`\b(tasmota_\w+|process_\w+|go_\w+|up)\b`).FindAllString(m[1], -1) {
-			names = append(names, name)
-		}
+		names = append(names, regexp.MustCompile(`\b(tasmota_\w+|process_\w+|go_\w+|up)\b`).FindAllString(m[1], -1)...)
 	}
 	if len(names) < 10 {
 		t.Fatalf("only %q found in %s", names, file)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"tasmota-azd/internal/boards"
@@ -100,10 +101,8 @@ func (d *dialogue) or(question, usual string) string {
 func (d *dialogue) oneOf(question, usual string, words ...string) string {
 	for d.err == nil {
 		answer := d.or(question, usual)
-		for _, word := range words {
-			if answer == word {
-				return answer
-			}
+		if slices.Contains(words, answer) {
+			return answer
 		}
 	}
 	return ""

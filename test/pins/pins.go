@@ -65,6 +65,7 @@ func (s Scenario) install(t *testing.T) (files map[string]string, cmd string) {
 	prelude := ". /usr/local/lib/steps.sh\n"
 	if s.Systemd {
 		files["/etc/systemd/system/tasmota-azd.service"] = read(t, "systemd/tasmota-azd.service")
+		files["/usr/lib/systemd/catalog/tasmota-azd.catalog"] = read(t, "systemd/tasmota-azd.catalog")
 		files["/usr/lib/sysusers.d/tasmota-azd.conf"] = read(t, "systemd/tasmota-azd.sysusers")
 		files["/etc/systemd/system/tasmota-azd.service.d/test.conf"] = "[Service]\nRestartSec=0\n"
 		prelude += "installed\n"

@@ -44,6 +44,7 @@ want GPIO27=0; send power2 on; gpio wait GPIO27 0 20
 
 # placed PACKAGE: the daemon that runs is of that package then, and knows its owner's file.
 placed() {
+	pid=$(unit MainPID)
 	dpkg --force-confold -i "$1" >/run/said 2>&1 || fails "$(cat /run/said)"
 	! grep 'is installed and not started' /run/said || fails "told again what to do first"
 	is version "$(dpkg-query -f '${Version}' -W tasmota-azd)" "$2"

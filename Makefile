@@ -150,6 +150,8 @@ install: bin/tasmota-azd
 	install -D -m 0644 systemd/tasmota-azd.rules $(DESTDIR)/usr/lib/udev/rules.d/60-tasmota-azd.rules
 	install -D -m 0644 systemd/tasmota-azd.catalog $(DESTDIR)/usr/lib/systemd/catalog/tasmota-azd.catalog
 	install -d -m 0755 $(DESTDIR)/etc/tasmota-azd
+	install -d -m 0755 $(DESTDIR)/usr/share/tasmota-azd
+	bin/tasmota-azd config schema >$(DESTDIR)/usr/share/tasmota-azd/config.schema.json
 	[ -e $(DESTDIR)/etc/tasmota-azd/config.yaml ] || install -m 0640 configs/config.yaml $(DESTDIR)/etc/tasmota-azd/config.yaml
 
 .PHONY: clean

@@ -39,6 +39,7 @@ var rooms = map[string]string{
 
 	"internal/boards/trial":   "internal/boards",
 	"internal/config/fresh":   "configs internal/boards",
+	"internal/config/manual":  "internal/config",
 	"internal/certificate":    "internal/token",
 	"internal/system/nl80211": "",
 	"internal/relay/gpiochip": "",

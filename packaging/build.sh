@@ -12,14 +12,15 @@ umask 022
 tool() { CGO_ENABLED=0 GOFLAGS="${GOFLAGS-} -trimpath" go tool -modfile=tools/go.mod "$@"; }
 export STAGE=dist/stage
 rm -rf $STAGE dist/*.deb dist/*.cdx.json dist/SHA256SUMS*
-mkdir -p $STAGE/man $STAGE/doc
+mkdir -p $STAGE/man $STAGE/man5 $STAGE/doc
 
 # For the shell: manual pages and completions.
 date=$(date -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%S)
 go run -tags 'nethttpomithttp2 manuals' -ldflags "-X main.version=$VERSION -X main.buildTime=$date" \
 	./cmd/tasmota-azd $STAGE
 mv $STAGE/*.8 $STAGE/man
-gzip -9n $STAGE/man/*
+mv $STAGE/*.5 $STAGE/man5
+gzip -9n $STAGE/man/* $STAGE/man5/*
 
 # What is new.
 gzip -9nc CHANGELOG.md >$STAGE/doc/changelog.gz

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,11 +12,14 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"tasmota-azd/internal/config/manual"
 )
 
 // With the build tag "manuals" this is not the daemon but the program that writes what
 // a package has for the shell, into the directory that it is called with: a page of the
-// manual for each command, and the completions.
+// manual for each command and for the configuration file, the completions, and the
+// schema for editors.
 func main() {
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "usage: manuals DIRECTORY")
@@ -40,6 +44,12 @@ func write(root *cobra.Command, dir string) error {
 	if err := doc.GenManTree(root, header, dir); err != nil {
 		return err
 	}
+	if err := writeSchema(dir); err != nil {
+		return err
+	}
+	if err := create(filepath.Join(dir, "tasmota-azd.yaml.5"), func(w io.Writer) error { return manual.Write(w, version, built) }); err != nil {
+		return err
+	}
 	if err := root.GenBashCompletionFileV2(filepath.Join(dir, "tasmota-azd.bash"), true); err != nil {
 		return err
 	}
@@ -47,4 +57,22 @@ func write(root *cobra.Command, dir string) error {
 		return err
 	}
 	return root.GenFishCompletionFile(filepath.Join(dir, "tasmota-azd.fish"), true)
+}
+
+// writeSchema writes what "tasmota-azd config schema" prints.
+func writeSchema(dir string) error {
+	return create(filepath.Join(dir, "config.schema.json"), func(w io.Writer) error {
+		schema := command(w, io.Discard)
+		schema.SetArgs([]string{"config", "schema"})
+		return schema.Execute()
+	})
+}
+
+// create makes a file with what fill writes.
+func create(path string, fill func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fill(f), f.Close())
 }

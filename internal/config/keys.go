@@ -30,7 +30,7 @@ func Keys() []Key {
 		k := Key{Path: path, About: e.about, Heading: e.heading}
 		if r, ok := rules[path]; ok {
 			k.Allowed = r.allowed()
-			if e.off && hasDefault(r) {
+			if e.off && hasDefault(r) && !strings.Contains(e.about, "By default") { // which tells of another key
 				k.Default = e.value
 			} else {
 				k.Example = e.value

@@ -90,7 +90,7 @@ var (
 	pinText       = prose{words: "a pin", pattern: `^[A-Za-z0-9/[]([A-Za-z0-9_.:/()[\] -]{0,62}[A-Za-z0-9_.:/()[\]-])?$`}
 	channelText   = prose{words: "a relay of the board", pattern: relayName.pattern}
 	listenText    = prose{words: "IP address and port", pattern: `^([0-9.]+|\[[^\[\]]+\]):[0-9]+$`}
-	topicTemplate = prose{words: "1 to 100 characters", pattern: `^/?(` + level + `(/` + level + `)*/?)?$`, longest: 100, standard: true}
+	topicTemplate = prose{words: "up to 100 characters", pattern: `^/?(` + level + `(/` + level + `)*/?)?$`, longest: 100, standard: true}
 )
 
 // rules returns those of all keys that hold a value, or a list of values.

@@ -77,9 +77,9 @@ func (p *page) key(k config.Key) {
 }
 
 // escape returns text as it stands on a page: a hyphen of a command or key is one that
-// can be copied, and nothing is a request.
+// can be copied, a connection string may go on in the next line, and nothing is a request.
 func escape(text string) string {
-	text = strings.NewReplacer(`\`, `\e`, `-`, `\-`, "'", `\(aq`, "^", `\(ha`, "~", `\(ti`, "`", `\(ga`).Replace(text)
+	text = strings.NewReplacer(`\`, `\e`, `-`, `\-`, "'", `\(aq`, "^", `\(ha`, "~", `\(ti`, "`", `\(ga`, ";", `;\:`).Replace(text)
 	if strings.HasPrefix(text, ".") {
 		text = `\&` + text
 	}

@@ -17,7 +17,7 @@ func TestWrite(t *testing.T) {
 	if err := manual.Write(&out, "0.1.0", time.Date(2026, 11, 25, 23, 0, 0, 0, time.UTC)); err != nil {
 		t.Fatal(err)
 	}
-	plain := strings.NewReplacer(`\-`, "-", `\(aq`, "'", `\(ha`, "^", `\(ti`, "~", `\(ga`, "`", `\e`, `\`).Replace(out.String())
+	plain := strings.NewReplacer(`\-`, "-", `\(aq`, "'", `\(ha`, "^", `\(ti`, "~", `\(ga`, "`", `\:`, "", `\e`, `\`).Replace(out.String())
 	if !strings.HasPrefix(plain, `.TH TASMOTA-AZD.YAML 5 "2026-11-25" "tasmota-azd 0.1.0"`) {
 		t.Errorf("it begins with %.80s", plain)
 	}

@@ -42,9 +42,14 @@ func (d *Device) report(now time.Time) {
 	if s.have == nil || s.sent != nil {
 		return
 	}
-	patch := twin.Diff(s.have, d.reported().Document())
-	if len(patch) == 0 {
+	doc := d.reported().Document()
+	patch, whole := twin.Diff(s.have, doc), s.whole
+	s.whole = false
+	switch {
+	case len(patch) == 0:
 		return
+	case whole: // the copy may be another daemon's, or of long ago: all of it is said anew
+		patch = twin.Whole(s.have, doc)
 	}
 	text, err := json.Marshal(patch)
 	if err != nil {

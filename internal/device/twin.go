@@ -24,6 +24,7 @@ type shadow struct {
 
 	have     twin.Document // the hub's copy of what is reported; nil while it is not known
 	sent     twin.Document // the patch whose outcome is not known; nil if there is none
+	whole    bool          // nothing was reported in this session
 	lookAt   time.Time     // when to look what has changed, or zero
 	lookedAt time.Time
 	sessions int
@@ -32,6 +33,7 @@ type shadow struct {
 
 // remember loads what came of desired properties.
 func (d *Device) remember() {
+	d.shadow.whole = true
 	if _, err := d.o.Store.Load(TwinFile, &d.shadow.memory); err != nil {
 		d.o.Log.Error("it is not known which desired properties were applied: all of them are applied again", "err", err)
 	}
@@ -78,7 +80,7 @@ func (d *Device) twinEvent(now time.Time, ev hub.Event) {
 }
 
 // forget is for the end of a session: nothing is known of the hub's copy.
-func (s *shadow) forget() { s.have, s.sent, s.lookAt = nil, nil, time.Time{} }
+func (s *shadow) forget() { s.have, s.sent, s.lookAt, s.whole = nil, nil, time.Time{}, true }
 
 // desire runs what desired properties ask for, and takes down what came of each. A
 // daemon that is killed in between does it again: to want a state twice is no harm.

@@ -51,6 +51,24 @@ func Diff(have, want Document) Document {
 	return patch
 }
 
+// Whole returns a merge patch that says all of want, and removes what only have has.
+func Whole(have, want Document) Document { return over(Diff(have, want), want) }
+
+// over lays all of want over a patch. What the patch removes stays removed.
+func over(patch, want Document) Document {
+	out := maps.Clone(patch)
+	if out == nil {
+		out = Document{}
+	}
+	for name, w := range want {
+		out[name] = w
+		if inner := object(w); inner != nil {
+			out[name] = map[string]any(over(object(patch[name]), inner))
+		}
+	}
+	return out
+}
+
 // markComponents puts the mark that makes a component of an object into each patch
 // of one (contract, section 11.4).
 func markComponents(patch, want Document) {

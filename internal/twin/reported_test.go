@@ -102,6 +102,13 @@ func TestDiff(t *testing.T) {
 		if got := text(t, twin.Diff(parse(t, tt.have), parse(t, tt.want))); got != tt.patch {
 			t.Errorf("from %s to %s: %s, want %s", tt.have, tt.want, got, tt.patch)
 		}
+		have, want := parse(t, tt.have), parse(t, tt.want)
+		if got := twin.Merge(have, twin.Whole(have, want)); text(t, got) != text(t, want) {
+			t.Errorf("from %s the whole of %s makes %s", tt.have, tt.want, text(t, got))
+		}
+		if got := twin.Whole(nil, want); text(t, got) != text(t, want) {
+			t.Errorf("the whole of %s is %s", tt.want, text(t, got))
+		}
 	}
 	for _, bad := range []string{``, `null`, `[]`, `1`} {
 		if d, err := twin.Parse(json.RawMessage(bad)); err == nil {

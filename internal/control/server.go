@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -267,5 +266,3 @@ func (c *limitedConn) Close() error {
 	defer c.done()
 	return c.Conn.Close()
 }
-
-var _ io.Closer = (*limitedConn)(nil)

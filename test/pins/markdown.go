@@ -5,7 +5,8 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
+
+	"tasmota-azd/test/document"
 )
 
 // A group is rows of one scenario and driver whose edges are the same. The times are
@@ -47,29 +48,11 @@ func groups(rows []Row) []*group {
 func Table(w io.Writer, rows []Row) error {
 	table := [][]string{
 		{"scenario", "driver", "boards", "started, kernel", "commanded", "seen", "by the kernel", "unexpected", "wrong level, µs", "let go, ms", "note"},
-		nil, // the rule
 	}
 	for _, g := range groups(rows) {
 		table = append(table, []string{g.Scenario, g.Driver, strings.Join(g.boards, ", "), strings.Join(g.places, ", "),
 			fmt.Sprint(g.Commanded), fmt.Sprint(g.Seen), fmt.Sprint(g.Kernel), fmt.Sprint(g.Unexpected),
 			fmt.Sprint(g.Wrong.Microseconds()), fmt.Sprint(g.LetGo.Milliseconds()), g.Note})
 	}
-	for column := range table[0] {
-		width := 0
-		for _, cells := range table {
-			if column < len(cells) {
-				width = max(width, utf8.RuneCountInString(cells[column]))
-			}
-		}
-		table[1] = append(table[1], strings.Repeat("-", width))
-		for _, cells := range table {
-			cells[column] += strings.Repeat(" ", width-utf8.RuneCountInString(cells[column]))
-		}
-	}
-	for _, cells := range table {
-		if _, err := fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")); err != nil {
-			return err
-		}
-	}
-	return nil
+	return document.Table(w, table)
 }

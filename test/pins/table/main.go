@@ -6,16 +6,13 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
+	"tasmota-azd/test/document"
 	"tasmota-azd/test/pins"
 )
-
-const begin, end = "<!-- rows: made by make pins -->\n", "<!-- end of the rows -->\n"
 
 func main() {
 	if len(os.Args) != 3 {
@@ -28,7 +25,7 @@ func main() {
 	}
 }
 
-func run(rows, document string, stdout io.Writer) error {
+func run(rows, into string, stdout io.Writer) error {
 	f, err := os.Open(rows)
 	if err != nil {
 		return err
@@ -45,23 +42,5 @@ func run(rows, document string, stdout io.Writer) error {
 	if _, err := stdout.Write(table.Bytes()); err != nil {
 		return err
 	}
-	old, err := os.ReadFile(document)
-	if err != nil {
-		return err
-	}
-	text, err := replace(string(old), table.String())
-	if err != nil {
-		return fmt.Errorf("%s: %w", document, err)
-	}
-	return os.WriteFile(document, []byte(text), 0o644)
-}
-
-// replace puts the table between the marks.
-func replace(document, table string) (string, error) {
-	before, rest, ok := strings.Cut(document, begin)
-	_, after, ended := strings.Cut(rest, end)
-	if !ok || !ended {
-		return "", errors.New("there are no marks for the rows")
-	}
-	return before + begin + "\n" + table + "\n" + end + after, nil
+	return document.Put(into, "make pins", table.String())
 }

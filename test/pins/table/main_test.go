@@ -8,6 +8,7 @@ import (
 )
 
 func TestRun(t *testing.T) {
+	const begin, end = "<!-- rows: made by make pins -->\n", "<!-- end of the rows -->\n"
 	rows, document := filepath.Join(t.TempDir(), "rows"), filepath.Join(t.TempDir(), "doc.md")
 	write := func(name, text string) {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {

@@ -61,16 +61,30 @@ func Register(ctx context.Context, o Options) (Assignment, error) {
 	return x.run(ctx)
 }
 
-// Fits reports whether DPS takes the key for the registration id. It registers
-// nothing: it asks after an operation that never was, which DPS tells only whom
-// it knows. It is false, too, if that cannot be found out.
-func Fits(ctx context.Context, o Options) bool {
+// Fits reports whether DPS takes the key for the registration id. It is false, too, if
+// that cannot be found out.
+func Fits(ctx context.Context, o Options) bool { return Prove(ctx, o) == nil }
+
+// Prove finds out whether DPS takes the key, or the certificate, for the registration id.
+// It registers nothing: it asks after an operation that never was, which DPS tells only
+// whom it knows. It cannot see whether the enrollment is disabled. The error is an *Error,
+// or the cause of ctx if that is done.
+func Prove(ctx context.Context, o Options) error {
 	x := newExchange(o)
 	defer x.end()
-	if x.check() != nil {
-		return false
+	if err := x.check(); err != nil {
+		return err
 	}
 	x.operation = noOperation
 	a, err := x.send(ctx)
-	return err == nil && (a.status == http.StatusNotFound || a.status == http.StatusBadRequest || a.status < 300)
+	switch {
+	case err != nil:
+		return err
+	case a.body.ErrorCode == enrollmentNotFound:
+		return x.fail(a.err(NotEnrolled))
+	case a.status == http.StatusNotFound, a.status == http.StatusBadRequest, a.status < 300:
+		return nil
+	}
+	_, e := a.judge(true)
+	return x.fail(e)
 }

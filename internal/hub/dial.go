@@ -59,25 +59,41 @@ func (c *Client) open(ctx context.Context, id Identity, w Way) (net.Conn, error)
 	if c.opts.Dial != nil {
 		return c.opts.Dial(ctx, id.target(), port)
 	}
-	var raw net.Conn
-	var err error
-	if w == WebSocket {
-		raw, err = c.throughProxy(ctx, id.target(), port)
-	} else {
-		raw, err = c.dialTCP(ctx, id.target(), port)
-	}
+	conn, err := c.greet(ctx, id, w)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := c.secure(ctx, raw, id, port)
-	if err == nil && w == WebSocket {
-		conn, err = upgrade(ctx, conn, id, port)
+	if w == Direct {
+		return conn, nil
 	}
+	web, err := upgrade(ctx, conn, id, port)
+	if err != nil {
+		conn.NetConn().Close()
+		return nil, err
+	}
+	return web, nil
+}
+
+// greet opens a connection in one way as far as TLS.
+func (c *Client) greet(ctx context.Context, id Identity, w Way) (*tls.Conn, error) {
+	raw, err := c.tcp(ctx, id, w)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := c.secure(ctx, raw, id, c.port(w))
 	if err != nil {
 		raw.Close()
 		return nil, err
 	}
 	return conn, nil
+}
+
+// tcp opens a connection in one way, without TLS.
+func (c *Client) tcp(ctx context.Context, id Identity, w Way) (net.Conn, error) {
+	if w == WebSocket {
+		return c.throughProxy(ctx, id.target(), c.port(w))
+	}
+	return c.dialTCP(ctx, id.target(), c.port(w))
 }
 
 func (c *Client) dialTCP(ctx context.Context, host string, port int) (net.Conn, error) {
@@ -91,7 +107,7 @@ func (c *Client) dialTCP(ctx context.Context, host string, port int) (net.Conn, 
 // secure shakes hands with TLS. A hub that allows it resumes the last session, which
 // saves a round trip with TLS 1.2, and the signatures with 1.3 as well. On port 443 the service may ask for the
 // certificate of the device a little later, by renegotiation (contract, section 9).
-func (c *Client) secure(ctx context.Context, raw net.Conn, id Identity, port int) (net.Conn, error) {
+func (c *Client) secure(ctx context.Context, raw net.Conn, id Identity, port int) (*tls.Conn, error) {
 	config := &tls.Config{
 		ServerName: id.target(),
 		RootCAs:    c.opts.Roots,

@@ -31,6 +31,7 @@ const (
 type Error struct {
 	Kind  Kind
 	Code  byte // of the CONNACK, 0 if there was none
+	Reply int  // the service's code for an answer over HTTPS, such as 401003; 0 if it gave none
 	words string
 	cause error
 }

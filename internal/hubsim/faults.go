@@ -48,6 +48,9 @@ const (
 	UnknownRoot FaultKind = "tls-unknown-root"
 	// WrongName shows a certificate for another name (T03).
 	WrongName FaultKind = "tls-wrong-name"
+	// RefuseRequest answers a request of a device over HTTPS with the error code
+	// Fault.Code, such as 403010 (contract, section 12.4).
+	RefuseRequest FaultKind = "refuse-request"
 	// RefuseRegister answers a DPS registration with the HTTP status Fault.Code
 	// and, if Fault.Delay is set, that as Retry-After (D07, D08).
 	RefuseRegister FaultKind = "dps-refuse-register"
@@ -60,7 +63,7 @@ const (
 // FaultKinds lists all faults.
 var FaultKinds = []FaultKind{
 	RefuseConnect, DelayConnack, IgnoreConnect, HalfOpen, RefuseTCP, DropPuback, DelayPuback, SubackFailure,
-	RefuseTwin, DropTwinAnswer, DropDesired, Delay,
+	RefuseTwin, DropTwinAnswer, DropDesired, RefuseRequest, Delay,
 	CutC2D, CutD2C, UnknownRoot, WrongName, RefuseRegister, RefusePoll, FailRegister,
 }
 
@@ -119,7 +122,7 @@ func (f Fault) check() error {
 		codes = f.Code >= 0 && f.Code <= 5
 	case RefuseRegister, RefusePoll, RefuseTwin:
 		codes = f.Code >= 400 && f.Code <= 599
-	case FailRegister:
+	case FailRegister, RefuseRequest:
 		codes = f.Code >= 400000 && f.Code <= 599999
 	}
 	late := f.Kind != Delay && f.Kind != DelayConnack && f.Kind != DelayPuback || f.Delay > 0

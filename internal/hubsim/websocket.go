@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,9 +57,13 @@ func (s *Sim) serveWebSocket(l *link) {
 	server.Serve(one) // until one has ended, as an error always says
 }
 
-// upgrade answers one HTTP request. It returns when the MQTT in it has ended.
+// upgrade answers one HTTP request. It returns when the MQTT in it has ended, if it is not
+// one of the device API.
 func (s *Sim) upgrade(w http.ResponseWriter, r *http.Request, l *link, one *oneConn) {
 	switch {
+	case strings.HasPrefix(r.URL.Path, restPrefix):
+		s.rest(w, r, l)
+		return
 	case r.URL.Path != webSocketPath:
 		http.Error(w, "no such path", http.StatusNotFound)
 		return

@@ -29,6 +29,7 @@ var rooms = map[string]string{
 	"internal/twin":     "",
 	"internal/config":   "configs internal/boards internal/certificate internal/token",
 	"internal/boards":   "configs",
+	"internal/bundle":   "",
 	"configs":           "",
 	"configs/dtdl":      "internal/commands internal/twin",
 	"internal/commands": "internal/cause",
@@ -52,7 +53,7 @@ var rooms = map[string]string{
 	"internal/identity": "internal/certificate internal/dps internal/hub internal/lasting internal/spread internal/store internal/token",
 	"internal/control":  "internal/metrics",
 	"internal/device":   "internal/cause internal/commands internal/edges internal/hub internal/journal internal/lasting internal/metrics internal/store internal/twin",
-	"cmd/tasmota-azd": "configs internal/boards internal/boards/trial internal/cause internal/clock internal/commands internal/config internal/config/fresh internal/control internal/device internal/dps internal/edges " +
+	"cmd/tasmota-azd": "configs internal/boards internal/boards/trial internal/bundle internal/cause internal/clock internal/commands internal/config internal/config/fresh internal/control internal/device internal/dps internal/edges " +
 		"internal/hub internal/identity internal/journal internal/logs internal/metrics internal/relay internal/relay/gpiochip internal/store internal/system internal/token internal/twin",
 
 	// The stand-in is a product of its own.

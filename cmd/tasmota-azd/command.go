@@ -53,13 +53,17 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	show := &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		Run: func(*cobra.Command, []string) {
-			fmt.Fprintf(stdout, "tasmota-azd %s (%s, %s/%s, built %s)\n",
-				version, runtime.Version(), runtime.GOOS, runtime.GOARCH, buildTime)
+			fmt.Fprint(stdout, versionLine())
 		},
 	}
-	root.AddCommand(daemon, check, boardCommand(&path, stdout), configCommand(&path, stdout), show)
+	root.AddCommand(daemon, check, boardCommand(&path, stdout), configCommand(&path, stdout), supportCommand(&path, stdout), show)
 	root.AddCommand(askCommands(stdout)...)
 	return root
+}
+
+// versionLine says which program this is.
+func versionLine() string {
+	return fmt.Sprintf("tasmota-azd %s (%s, %s/%s, built %s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, buildTime)
 }
 
 // checkFile reads the file as the daemon would and prints what it says.

@@ -157,7 +157,8 @@ var base64Word = pattern(`[A-Za-z0-9+/]{20,}={0,2}`)
 
 // secretive reports whether text may hold a key, a connection string or a
 // token. Keys of 16 to 64 bytes (contract, section 2.5) have 22 to 86
-// characters of base64, nearly all of them padded.
+// characters of base64, nearly all of them padded. A long path is none, which begins
+// with a slash.
 func secretive(text string) bool {
 	lower := strings.ToLower(text)
 	for _, sign := range []string{"sharedaccess", "accesskey", "sig=", "private key"} {
@@ -167,7 +168,7 @@ func secretive(text string) bool {
 	}
 	for _, word := range base64Word().FindAllString(text, -1) {
 		mixed := strings.ContainsAny(word, "0123456789") && strings.ToLower(word)+strings.ToUpper(word) != word+word
-		if strings.HasSuffix(word, "=") || len(word) >= 32 && mixed {
+		if strings.HasSuffix(word, "=") || len(word) >= 32 && mixed && word[0] != '/' {
 			return true
 		}
 	}

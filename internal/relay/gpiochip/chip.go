@@ -39,6 +39,12 @@ type Info struct {
 	Flags    uapi.LineFlagV2
 }
 
+// Held reports whether somebody holds the line.
+func (i Info) Held() bool { return i.Flags.IsUsed() }
+
+// Output reports whether the line is an output.
+func (i Info) Output() bool { return i.Flags.IsOutput() }
+
 // List reads all chips of this machine, in the order of their numbers. Together
 // with an error (*NoChipError, *PermissionError, *OldKernelError, or several,
 // joined) come the chips that could be read all the same.

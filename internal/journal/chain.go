@@ -20,23 +20,33 @@ type Chain struct {
 // Chain returns what is known of the command that was the cause of an edge.
 func (j *Journal) Chain(why cause.Cause) (Chain, bool) {
 	j.load()
-	for _, c := range slices.Backward(j.chains) {
-		if c.Cause == why {
-			return c, true
-		}
+	if i := j.chain(why); i >= 0 {
+		return j.chains[i], true
 	}
 	return Chain{}, false
 }
 
+// chain returns the place of a command among the last ones, or -1. The numbers of
+// commands rise, so a new one need not be looked for.
+func (j *Journal) chain(why cause.Cause) int {
+	if why.Seq > j.highest {
+		return -1
+	}
+	for i := len(j.chains) - 1; i >= 0; i-- {
+		if c := &j.chains[i].Cause; c.Seq == why.Seq && *c == why {
+			return i
+		}
+	}
+	return -1
+}
+
 // link takes up the outcome of a command, or of a part of its backlog.
 func (j *Journal) link(c Command, o Outcome) {
-	i := len(j.chains) - 1
-	for i >= 0 && j.chains[i].Cause != c.Cause {
-		i--
-	}
+	i := j.chain(c.Cause)
 	if i < 0 {
 		i = len(j.chains)
 		j.chains = append(j.chains, Chain{Command: c})
+		j.highest = max(j.highest, c.Cause.Seq)
 	}
 	ch := &j.chains[i]
 	ch.At, ch.Open = o.At, c.Open
@@ -48,12 +58,4 @@ func (j *Journal) link(c Command, o Outcome) {
 	if len(j.chains) == 2*chainsMost {
 		j.chains = slices.Delete(j.chains, 0, chainsMost)
 	}
-}
-
-// command is what is kept of the command that answered a message.
-func (j *Journal) command(p *past) Command {
-	if c, ok := j.Chain(p.Cause); ok {
-		return c.Command
-	}
-	return Command{Cause: p.Cause, Open: p.open}
 }

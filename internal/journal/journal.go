@@ -84,6 +84,7 @@ type record struct {
 // A Journal is open for one daemon. Its methods are for one goroutine at a time.
 type Journal struct {
 	log    *store.Log
+	line   []byte         // used again for each record
 	unread []store.Record // what load has not read yet
 	small  int64          // size after it was compacted
 	lacks  bool           // a Done could not be written
@@ -94,6 +95,7 @@ type Journal struct {
 	unsaved []edges.Edge // in the ring and not yet written
 	ids     ids
 	chains  []Chain               // of the last commands, oldest first
+	highest uint64                // number of a command among them
 	current []Decision            // whose command is not done
 	decided map[string][]Decision // those of runs that were killed, by key of the cause
 	owed    []Answer
@@ -135,6 +137,9 @@ func (j *Journal) Decide(d Decision) error {
 // decided no more about it.
 func (j *Journal) Decided(why cause.Cause, pin string) (on, last, ok bool) {
 	j.load()
+	if len(j.decided) == 0 {
+		return false, false, false
+	}
 	list := j.decided[key(why)]
 	first := slices.IndexFunc(list, func(d Decision) bool { return d.Pin == pin })
 	if first < 0 {
@@ -206,10 +211,9 @@ func (j *Journal) finish(o Outcome) {
 	}
 	for _, c := range o.Commands {
 		j.link(c, o)
-		k := key(c.Cause)
-		j.current = slices.DeleteFunc(j.current, func(d Decision) bool { return key(d.Cause) == k })
-		if !c.Open {
-			delete(j.decided, k)
+		j.current = slices.DeleteFunc(j.current, func(d Decision) bool { return same(d.Cause, c.Cause) })
+		if !c.Open && len(j.decided) > 0 {
+			delete(j.decided, key(c.Cause))
 		}
 		if c.Cause.Door == cause.C2D && c.Cause.ID != "" {
 			j.ids.add(c, o)
@@ -281,7 +285,8 @@ func (j *Journal) ID(number uint64) string {
 }
 
 func (j *Journal) append(r record) error {
-	if err := j.log.Append(r); err != nil {
+	j.line = r.append(j.line[:0])
+	if err := j.log.Append(j.line); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return nil
@@ -294,4 +299,9 @@ func key(c cause.Cause) string {
 		return string(c.Door) + " " + c.ID
 	}
 	return string(c.Door) + " #" + strconv.FormatUint(c.Seq, 10)
+}
+
+// same tells whether two causes have the same key.
+func same(a, b cause.Cause) bool {
+	return a.Door == b.Door && a.ID == b.ID && (a.ID != "" || a.Seq == b.Seq)
 }

@@ -112,40 +112,72 @@ func (j *Journal) Lacks() bool { return j.lacks }
 // state is kept.
 func (j *Journal) Compact() error {
 	j.load()
-	var all []any
-	if j.epoch != "" {
-		all = append(all, record{Epoch: j.epoch})
-	}
-	if j.sent > 0 {
-		all = append(all, record{Sent: j.sent})
-	}
-	all = append(all, record{Past: &Outcome{Edges: j.edges.Last(edges.Most)}})
-	kept := make(map[uint64]bool)
-	for _, p := range j.ids.order {
-		for _, a := range p.Answers {
-			kept[a.Number] = true
-		}
-		all = append(all, record{Past: &Outcome{At: p.at, Commands: []Command{j.command(p)}, Answers: p.Answers}})
-	}
-	for _, a := range j.owed {
-		if !kept[a.Number] {
-			all = append(all, record{Past: &Outcome{At: a.At, Answers: []Answer{a}}})
-		}
-	}
-	for _, list := range j.decided {
-		for _, d := range list {
-			if d.Cause.Door == cause.C2D { // nothing else comes again
-				all = append(all, record{Decide: &d})
+	err := j.log.Rewrite(func(yield func([]byte) bool) {
+		for r := range j.lasting {
+			j.line = r.append(j.line[:0])
+			if !yield(j.line) {
+				return
 			}
 		}
-	}
-	all = append(all, record{Done: &Outcome{Start: true}})
-	for _, d := range j.current {
-		all = append(all, record{Decide: &d})
-	}
-	if err := j.log.Rewrite(all); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	j.small, j.lacks = j.log.Size(), false
 	return nil
+}
+
+// lasting yields the records of a journal that was compacted.
+func (j *Journal) lasting(yield func(record) bool) {
+	_ = (j.epoch == "" || yield(record{Epoch: j.epoch})) &&
+		(j.sent == 0 || yield(record{Sent: j.sent})) &&
+		yield(record{Past: &Outcome{Edges: j.edges.Last(edges.Most)}}) &&
+		j.pasts(yield) && j.decisions(yield)
+}
+
+// pasts yields the messages that took effect, and the answers that the hub has not got.
+func (j *Journal) pasts(yield func(record) bool) bool {
+	chains := make(map[cause.Cause]Command, len(j.chains))
+	for _, c := range j.chains {
+		chains[c.Cause] = c.Command
+	}
+	kept := make(map[uint64]bool)
+	for _, p := range j.ids.order {
+		c, ok := chains[p.Cause]
+		if !ok {
+			c = Command{Cause: p.Cause, Open: p.open}
+		}
+		for _, a := range p.Answers {
+			kept[a.Number] = true
+		}
+		if !yield(record{Past: &Outcome{At: p.at, Commands: []Command{c}, Answers: p.Answers}}) {
+			return false
+		}
+	}
+	for _, a := range j.owed {
+		if !kept[a.Number] && !yield(record{Past: &Outcome{At: a.At, Answers: []Answer{a}}}) {
+			return false
+		}
+	}
+	return true
+}
+
+// decisions yields those of commands that may run again, and those under way.
+func (j *Journal) decisions(yield func(record) bool) bool {
+	for _, list := range j.decided {
+		for _, d := range list {
+			if d.Cause.Door == cause.C2D && !yield(record{Decide: &d}) { // nothing else comes again
+				return false
+			}
+		}
+	}
+	if !yield(record{Done: &Outcome{Start: true}}) {
+		return false
+	}
+	for _, d := range j.current {
+		if !yield(record{Decide: &d}) {
+			return false
+		}
+	}
+	return true
 }

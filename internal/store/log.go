@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"iter"
 	"os"
 	"strconv"
 	"syscall"
@@ -28,7 +29,7 @@ type Log struct {
 	size  int64
 	torn  bool // the last write was cut short, and what it left could not be removed
 	last  uint64
-	line  bytes.Buffer // used again for each append
+	line  []byte // used again for each append
 }
 
 // A Record is one line of a Log.
@@ -116,21 +117,19 @@ func (l *Log) Last() uint64 { return l.last }
 // Size returns the length of the file in bytes.
 func (l *Log) Size() int64 { return l.size }
 
-// Append writes v as one record, with one call of the system. After an error the
-// log is as before.
-func (l *Log) Append(v any) error {
-	l.line.Reset()
+// Append writes value, which is JSON on one line, as one record, with one call of the
+// system. After an error the log is as before.
+func (l *Log) Append(value []byte) error {
+	l.line = l.line[:0]
 	if l.torn {
-		l.line.WriteByte('\n') // what is torn is a line of its own, and left out
+		l.line = append(l.line, '\n') // what is torn is a line of its own, and left out
 	}
-	if err := appendLine(&l.line, l.last+1, v); err != nil {
-		return fmt.Errorf("appending to %s: %w", l.name, err)
-	}
-	if err := l.write(l.line.Bytes()); err != nil {
+	l.line = appendLine(l.line, l.last+1, value)
+	if err := l.write(l.line); err != nil {
 		return fmt.Errorf("saving the state: %w", err)
 	}
 	l.store.soil(l.name, l.size == 0)
-	l.size += int64(l.line.Len())
+	l.size += int64(len(l.line))
 	l.last++
 	l.torn = false
 	return nil
@@ -153,18 +152,15 @@ func (l *Log) write(line []byte) (err error) {
 	return err
 }
 
-// Rewrite replaces all records by these, which get new numbers. After an error the
-// log is as before.
-func (l *Log) Rewrite(values []any) error {
-	var lines bytes.Buffer
+// Rewrite replaces all records by these, which get new numbers. It uses each value only
+// until the next. After an error the log is as before.
+func (l *Log) Rewrite(values iter.Seq[[]byte]) error {
+	data := make([]byte, 0, l.size/2) // it is rewritten to become shorter
 	last := l.last
-	for _, v := range values {
+	for v := range values {
 		last++
-		if err := appendLine(&lines, last, v); err != nil {
-			return fmt.Errorf("rewriting %s: %w", l.name, err)
-		}
+		data = appendLine(data, last, v)
 	}
-	data := lines.Bytes()
 	if len(data) > MaxLog {
 		return fmt.Errorf("rewriting %s: %d bytes are more than the %d a log may have", l.name, len(data), MaxLog)
 	}
@@ -193,20 +189,14 @@ func (l *Log) Close() error {
 }
 
 // appendLine adds one line to b.
-func appendLine(b *bytes.Buffer, number uint64, v any) error {
-	start := b.Len()
-	b.WriteString("00000000 ")
-	b.Write(strconv.AppendUint(b.AvailableBuffer(), number, 10))
-	b.WriteByte(' ')
-	if err := json.NewEncoder(b).Encode(v); err != nil { // with a newline at its end
-		b.Truncate(start)
-		return err
-	}
-	line := b.Bytes()[start:]
-	sum := crc32.Checksum(line[9:len(line)-1], castagnoli)
+func appendLine(b []byte, number uint64, value []byte) []byte {
+	start := len(b)
+	b = strconv.AppendUint(append(b, "00000000 "...), number, 10)
+	b = append(append(b, ' '), value...)
+	sum := crc32.Checksum(b[start+9:], castagnoli)
 	const hex = "0123456789abcdef"
 	for i := range 8 {
-		line[i] = hex[sum>>(28-4*i)&15]
+		b[start+i] = hex[sum>>(28-4*i)&15]
 	}
-	return nil
+	return append(b, '\n')
 }

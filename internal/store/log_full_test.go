@@ -34,7 +34,7 @@ func TestLogOnAFullDisk(t *testing.T) {
 		}
 	}
 	limit(uint64(l.Size()) + 5) // five bytes of the line fit
-	err := l.Append("second")
+	err := l.Append([]byte(`"second"`))
 	limit(old.Cur)
 	if err == nil {
 		t.Fatal("a write that was cut short is no error")

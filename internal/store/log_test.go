@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,10 +52,19 @@ func copyOf(t testing.TB, dir string) (to, file string) {
 func appendAll(t testing.TB, l *store.Log, values ...any) {
 	t.Helper()
 	for _, v := range values {
-		if err := l.Append(v); err != nil {
+		if err := l.Append(text(t, v)); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+func text(t testing.TB, v any) []byte {
+	t.Helper()
+	value, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
 }
 
 func TestLogGrows(t *testing.T) {
@@ -135,7 +145,7 @@ func TestLogRewrite(t *testing.T) {
 	dir := t.TempDir()
 	l, _ := openLog(t, dir, 0)
 	appendAll(t, l, "a", "b", "c")
-	if err := l.Rewrite([]any{"all"}); err != nil {
+	if err := l.Rewrite(slices.Values([][]byte{text(t, "all")})); err != nil {
 		t.Fatal(err)
 	}
 	appendAll(t, l, "d")

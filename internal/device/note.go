@@ -77,7 +77,8 @@ func (d *Device) name(i int) string {
 func (d *Device) note(now time.Time, o journal.Outcome) []journal.Answer {
 	d.o.Relays.ran()
 	d.changed(now)
-	state, known := d.state(now), d.noted.after(d.o.Journal.Unsaved())
+	known := d.noted.after(d.o.Journal.Unsaved())
+	state := d.state(now, known)
 	changed := !state.equal(known)
 	if changed {
 		o.State = state.text()
@@ -202,7 +203,7 @@ func (d *Device) save(now time.Time) {
 }
 
 func (d *Device) saveState(now time.Time) error {
-	state := d.state(now)
+	state := d.state(now, d.saved)
 	if state.equal(d.saved) {
 		return nil
 	}

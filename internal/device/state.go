@@ -107,20 +107,35 @@ func (s State) Wanted(pin string, powerOn bool) bool {
 	return s.Settings.Wanted(on, powerOn)
 }
 
-// state is what would have to be known if the daemon ended now.
-func (d *Device) state(now time.Time) State {
+// state is what would have to be known if the daemon ended now. It has the map of
+// known, if the relays are as that says.
+func (d *Device) state(now time.Time, known State) State {
 	s := State{
-		Relays: make(map[string]bool, d.o.Relays.Len()), Settings: d.o.Commands.Settings(),
-		Backlog: d.o.Commands.Backlog(now), BootID: d.o.BootID, Spent: d.meter.saying(d.ending),
+		Settings: d.o.Commands.Settings(),
+		Backlog:  d.o.Commands.Backlog(now), BootID: d.o.BootID, Spent: d.meter.saying(d.ending),
 	}
 	if d.o.Guarded {
 		s.Empty = d.queue.saying(now, d.o.Wall(now), d.ending)
 	}
-	keep := s.Settings.SaveState()
-	for i := range d.o.Relays.Len() {
-		s.Relays[d.o.Pins[i]] = keep && d.o.Relays.On(i)
-	}
+	s.Relays = d.levels(known.Relays, s.Settings.SaveState())
 	return s
+}
+
+// levels is how the relays are saved: known, if that says it, and else a new map.
+func (d *Device) levels(known map[string]bool, keep bool) map[string]bool {
+	same := len(known) == d.o.Relays.Len()
+	for i, pin := range d.o.Pins {
+		on, ok := known[pin]
+		same = same && ok && on == (keep && d.o.Relays.On(i))
+	}
+	if same {
+		return known
+	}
+	all := make(map[string]bool, len(d.o.Pins))
+	for i, pin := range d.o.Pins {
+		all[pin] = keep && d.o.Relays.On(i)
+	}
+	return all
 }
 
 func (s State) equal(o State) bool {

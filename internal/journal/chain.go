@@ -50,10 +50,11 @@ func (j *Journal) link(c Command, o Outcome) {
 	}
 	ch := &j.chains[i]
 	ch.At, ch.Open = o.At, c.Open
-	for _, a := range o.Answers {
-		if len(o.Commands) == 1 || a.CorrelationID == c.Cause.ID && c.Cause.ID != "" {
-			ch.Answers = append(ch.Answers, a)
-		}
+	switch {
+	case len(o.Commands) == 1:
+		ch.Answers = joined(ch.Answers, slices.Clip(o.Answers))
+	case c.Cause.ID != "":
+		ch.Answers = joined(ch.Answers, answersTo(c.Cause.ID, o.Answers))
 	}
 	if len(j.chains) == 2*chainsMost {
 		j.chains = slices.Delete(j.chains, 0, chainsMost)

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"slices"
 	"time"
 )
 
@@ -49,12 +50,11 @@ func (s *ids) add(c Command, o Outcome) {
 		s.order = append(s.order, p)
 	}
 	p.open, p.Cause = c.Open, c.Cause
-	for _, a := range o.Answers {
-		if a.CorrelationID == c.Cause.ID {
-			p.Answers = append(p.Answers, a)
-			s.bytes += a.size()
-		}
+	mine := answersTo(c.Cause.ID, o.Answers)
+	for _, a := range mine {
+		s.bytes += a.size()
 	}
+	p.Answers = joined(p.Answers, mine)
 	for len(s.order) > rememberMost || o.At.Sub(s.order[0].at) >= rememberFor {
 		s.drop(s.order[0])
 		delete(s.known, s.order[0].Cause.ID)
@@ -72,6 +72,23 @@ func (s *ids) drop(p *past) {
 		s.bytes -= a.size()
 	}
 	p.Answers = nil
+}
+
+// answersTo returns those of all that answer the message of that id.
+func answersTo(id string, all []Answer) []Answer {
+	other := func(a Answer) bool { return a.CorrelationID != id }
+	if slices.ContainsFunc(all, other) {
+		all = slices.DeleteFunc(slices.Clone(all), other)
+	}
+	return slices.Clip(all) // the usual case, in which nothing is copied
+}
+
+// joined appends to answers that may belong to somebody else as well.
+func joined(have, more []Answer) []Answer {
+	if len(have) == 0 {
+		return more
+	}
+	return append(slices.Clip(have), more...)
 }
 
 func (a Answer) size() int { return len(a.Topic) + len(a.Body) + len(a.CorrelationID) }

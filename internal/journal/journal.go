@@ -174,7 +174,7 @@ func (j *Journal) number() {
 	for _, e := range j.fresh {
 		j.unsaved = append(j.unsaved, j.edges.Add(e))
 	}
-	j.fresh = nil
+	j.fresh = j.fresh[:0]
 	j.unsaved = j.unsaved[max(len(j.unsaved)-edges.Most, 0):]
 }
 
@@ -192,7 +192,7 @@ func (j *Journal) Done(o Outcome) ([]Answer, error) {
 	o.Edges = j.unsaved
 	err := j.append(record{Done: &o})
 	if err == nil {
-		j.unsaved = nil
+		j.unsaved = j.unsaved[:0]
 	} else {
 		j.lacks = true
 	}
@@ -221,7 +221,7 @@ func (j *Journal) finish(o Outcome) {
 	}
 }
 
-// Unsaved returns the edges that the next Done writes.
+// Unsaved returns the edges that the next Done writes. They are good until the next call.
 func (j *Journal) Unsaved() []edges.Edge {
 	if len(j.fresh) > 0 {
 		j.load()

@@ -142,6 +142,7 @@ func (j *Journal) pasts(yield func(record) bool) bool {
 		chains[c.Cause] = c.Command
 	}
 	kept := make(map[uint64]bool)
+	all := record{Past: &Outcome{Commands: make([]Command, 1)}} // used again for each
 	for _, p := range j.ids.order {
 		c, ok := chains[p.Cause]
 		if !ok {
@@ -150,7 +151,8 @@ func (j *Journal) pasts(yield func(record) bool) bool {
 		for _, a := range p.Answers {
 			kept[a.Number] = true
 		}
-		if !yield(record{Past: &Outcome{At: p.at, Commands: []Command{c}, Answers: p.Answers}}) {
+		all.Past.At, all.Past.Commands[0], all.Past.Answers = p.at, c, p.Answers
+		if !yield(all) {
 			return false
 		}
 	}

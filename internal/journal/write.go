@@ -32,12 +32,12 @@ func (r record) append(b []byte) []byte {
 	return append(l.b, '}')
 }
 
-// A line is a record being written. Its methods are named for the type of a value, and
-// put a comma where one is needed.
+// A line is a record being written. Its methods are named for what they write, and put a
+// comma where one is needed.
 type line struct{ b []byte }
 
 func (l *line) decision(d Decision) {
-	l.open('{')
+	l.open()
 	l.cause("cause", d.Cause)
 	l.text("pin", d.Pin)
 	l.truth("on", d.On)
@@ -45,14 +45,14 @@ func (l *line) decision(d Decision) {
 }
 
 func (l *line) outcome(o *Outcome) {
-	l.open('{')
+	l.open()
 	l.time("at", o.At)
 	if o.Start {
 		l.truth("start", true)
 	}
-	list(l, "commands", o.Commands, (*line).command)
-	list(l, "edges", o.Edges, (*line).edge)
-	list(l, "answers", o.Answers, (*line).answer)
+	l.commands(o.Commands)
+	l.edges(o.Edges)
+	l.answers(o.Answers)
 	if len(o.State) > 0 {
 		l.key("state")
 		l.b = append(l.b, o.State...)
@@ -60,7 +60,41 @@ func (l *line) outcome(o *Outcome) {
 	l.close('}')
 }
 
+func (l *line) commands(all []Command) {
+	if len(all) == 0 {
+		return
+	}
+	l.list("commands")
+	for i := range all {
+		l.command(&all[i])
+	}
+	l.close(']')
+}
+
+func (l *line) edges(all []edges.Edge) {
+	if len(all) == 0 {
+		return
+	}
+	l.list("edges")
+	for i := range all {
+		l.edge(&all[i])
+	}
+	l.close(']')
+}
+
+func (l *line) answers(all []Answer) {
+	if len(all) == 0 {
+		return
+	}
+	l.list("answers")
+	for i := range all {
+		l.answer(&all[i])
+	}
+	l.close(']')
+}
+
 func (l *line) command(c *Command) {
+	l.open()
 	l.cause("cause", c.Cause)
 	if c.Open {
 		l.truth("open", true)
@@ -76,16 +110,18 @@ func (l *line) command(c *Command) {
 	}
 	if len(c.Properties) > 0 {
 		l.key("properties")
-		l.open('{')
+		l.open()
 		for name, value := range c.Properties {
 			l.key(name)
 			l.b = appendText(l.b, value)
 		}
 		l.close('}')
 	}
+	l.close('}')
 }
 
 func (l *line) edge(e *edges.Edge) {
+	l.open()
 	l.number("seq", e.Seq)
 	l.time("time", e.Time)
 	l.number("relay", uint64(max(e.Relay, 0)))
@@ -99,9 +135,11 @@ func (l *line) edge(e *edges.Edge) {
 	}
 	l.truth("to", e.To)
 	l.cause("cause", e.Cause)
+	l.close('}')
 }
 
 func (l *line) answer(a *Answer) {
+	l.open()
 	l.number("n", a.Number)
 	l.text("topic", a.Topic)
 	l.text("body", a.Body)
@@ -112,30 +150,26 @@ func (l *line) answer(a *Answer) {
 		l.text("sub", a.Component)
 	}
 	l.time("at", a.At)
+	l.close('}')
 }
 
-// list writes objects, unless there are none.
-func list[T any](l *line, name string, all []T, members func(*line, *T)) {
-	if len(all) == 0 {
-		return
-	}
+// open begins an object, which close ends.
+func (l *line) open() {
+	l.comma()
+	l.b = append(l.b, '{')
+}
+
+// list begins a list, which close ends.
+func (l *line) list(name string) {
 	l.key(name)
-	l.open('[')
-	for i := range all {
-		l.comma()
-		l.open('{')
-		members(l, &all[i])
-		l.close('}')
-	}
-	l.close(']')
+	l.b = append(l.b, '[')
 }
 
-func (l *line) open(c byte)  { l.b = append(l.b, c) }
 func (l *line) close(c byte) { l.b = append(l.b, c) }
 
-// comma is called before each member and each value of a list.
+// comma is called before each member of an object and each value of a list.
 func (l *line) comma() {
-	if last := l.b[len(l.b)-1]; last != '{' && last != '[' {
+	if last := l.b[len(l.b)-1]; last != '{' && last != '[' && last != ':' {
 		l.b = append(l.b, ',')
 	}
 }
@@ -162,7 +196,7 @@ func (l *line) truth(name string, is bool) {
 
 func (l *line) cause(name string, c cause.Cause) {
 	l.key(name)
-	l.open('{')
+	l.open()
 	l.text("door", string(c.Door))
 	if c.ID != "" {
 		l.text("id", c.ID)

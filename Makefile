@@ -130,6 +130,12 @@ year:
 faultlab:
 	FAULTLAB=long $(GO) test -v -count 1 -timeout 5h ./test/faultlab
 
+# All end-to-end tests with the daemon in the unit as shipped, on a real systemd: half an
+# hour. `make test` runs a few of them there.
+.PHONY: hardened
+hardened:
+	HARDENED=long $(GO) test -v -count 1 -timeout 1h -run TestSuite ./test/hardened
+
 # Known vulnerabilities in what the programs call; needs the network.
 .PHONY: audit
 audit:

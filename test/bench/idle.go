@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"tasmota-azd/test/procfs"
 )
 
 // measureSizes reads the sizes of the programs that were built for boards.
@@ -108,7 +110,7 @@ func (running pair) stop() error {
 // weigh lets the programs rest and adds five looks at the memory of each, of which
 // the median counts.
 func (running pair) weigh(ctx context.Context, rest time.Duration, all, own *figure) error {
-	looks := map[string][]memory{}
+	looks := map[string][]procfs.Memory{}
 	for i := range 5 {
 		if i > 0 {
 			rest = 200 * time.Millisecond
@@ -117,7 +119,7 @@ func (running pair) weigh(ctx context.Context, rest time.Duration, all, own *fig
 			return err
 		}
 		for device, p := range running {
-			m, err := p.memory()
+			m, err := procfs.MemoryOf(p.cmd.Process.Pid)
 			if err != nil {
 				return err
 			}
@@ -125,8 +127,8 @@ func (running pair) weigh(ctx context.Context, rest time.Duration, all, own *fig
 		}
 	}
 	for device, ms := range looks {
-		all.add(device, median(ms, func(m memory) float64 { return m.resident }))
-		own.add(device, median(ms, func(m memory) float64 { return m.anonymous }))
+		all.add(device, median(ms, func(m procfs.Memory) float64 { return float64(m.Resident) }))
+		own.add(device, median(ms, func(m procfs.Memory) float64 { return float64(m.Anonymous) }))
 	}
 	return nil
 }

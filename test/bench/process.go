@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"tasmota-azd/test/lab"
@@ -75,35 +74,6 @@ func (p *process) runs() bool {
 	default:
 		return true
 	}
-}
-
-// A memory is what a process has of the machine's, in bytes.
-type memory struct {
-	resident  float64 // VmRSS
-	anonymous float64 // RssAnon: its own, not pages of its file
-}
-
-// memory reads /proc/PID/status.
-func (p *process) memory() (memory, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		return memory{}, err
-	}
-	return parseStatus(string(text))
-}
-
-// parseStatus finds "VmRSS:	   11296 kB" and "RssAnon:".
-func parseStatus(text string) (m memory, err error) {
-	for name, to := range map[string]*float64{"VmRSS:": &m.resident, "RssAnon:": &m.anonymous} {
-		_, rest, ok := strings.Cut(text, "\n"+name)
-		value, _, unit := strings.Cut(rest, " kB\n")
-		kib, err := strconv.ParseUint(strings.TrimSpace(value), 10, 32)
-		if !ok || !unit || err != nil {
-			return memory{}, fmt.Errorf("no %s in a process's status", name)
-		}
-		*to = float64(kib) * 1024
-	}
-	return m, nil
 }
 
 // cpu is the processor time that a process has used.

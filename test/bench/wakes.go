@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
+
+	"tasmota-azd/test/procfs"
 )
 
 // watched is for how long two programs at rest are watched: the daemon pings the hub
@@ -38,56 +35,22 @@ func measureWakes(ctx context.Context, s *stage, o options, r *report) error {
 		return err
 	}
 	for device := range running {
-		often.add(device, float64(after[device].sleeps-before[device].sleeps)/watched.Seconds())
-		work.add(device, float64(after[device].used-before[device].used)/watched.Seconds())
+		often.add(device, float64(after[device].Sleeps-before[device].Sleeps)/watched.Seconds())
+		work.add(device, float64(after[device].Used-before[device].Used)/watched.Seconds())
 	}
 	r.figures = append(r.figures, often, work)
 	return running.stop()
 }
 
-// A rest is how often a process has gone to sleep so far, and what it has worked.
-type rest struct {
-	sleeps uint64
-	used   time.Duration
-}
-
-func (running pair) rest() (map[string]rest, error) {
-	all := map[string]rest{}
+// rest is what the kernel tells of each program's rest so far.
+func (running pair) rest() (map[string]procfs.Rest, error) {
+	all := map[string]procfs.Rest{}
 	for device, p := range running {
-		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.cmd.Process.Pid))
+		now, err := procfs.RestOf(p.cmd.Process.Pid)
 		if err != nil {
 			return nil, err
-		}
-		var now rest
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				return nil, err
-			}
-			n, err := parseSleeps(string(text))
-			if err != nil {
-				return nil, err
-			}
-			now.sleeps += n
-			// in nanoseconds, where a process's stat has hundredths of a second
-			if text, err = os.ReadFile(filepath.Join(filepath.Dir(file), "schedstat")); err != nil {
-				return nil, err
-			}
-			ran, _, _ := strings.Cut(string(text), " ")
-			ns, err := strconv.ParseInt(ran, 10, 64)
-			if err != nil {
-				return nil, err
-			}
-			now.used += time.Duration(ns)
 		}
 		all[device] = now
 	}
 	return all, nil
-}
-
-// parseSleeps finds "voluntary_ctxt_switches:	150" of proc_pid_status(5).
-func parseSleeps(status string) (uint64, error) {
-	_, text, _ := strings.Cut(status, "\nvoluntary_ctxt_switches:")
-	text, _, _ = strings.Cut(text, "\n")
-	return strconv.ParseUint(strings.TrimSpace(text), 10, 64)
 }

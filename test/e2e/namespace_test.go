@@ -33,10 +33,7 @@ func inOwnNetwork(t *testing.T, tools ...string) bool {
 			t.Skipf("NOT TESTED: %s is not installed (Debian package %s)", tool, packages[tool])
 		}
 	}
-	if out, err := exec.Command("unshare", "-rnm", "ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
-		t.Skipf("NOT TESTED: this machine allows no network of one's own: %s", out)
-	}
-	cmd := exec.Command("unshare", "-rnm", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
+	cmd := exec.Command("unshare", ownNetwork(t), os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), envInside+"="+t.Name(), envPrograms+"="+daemon+":"+standIn)
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
@@ -49,6 +46,22 @@ func inOwnNetwork(t *testing.T, tools ...string) bool {
 		t.Error("the test did not run inside")
 	}
 	return false
+}
+
+// ownNetwork are the options of unshare for a network and mounts of one's own: as root,
+// or else as the root of a user namespace.
+func ownNetwork(t *testing.T) string {
+	t.Helper()
+	var said []byte
+	for _, how := range []string{"-nm", "-rnm"} {
+		out, err := exec.Command("unshare", how, "ip", "link", "set", "lo", "up").CombinedOutput()
+		if err == nil {
+			return how
+		}
+		said = append(said, out...)
+	}
+	t.Skipf("NOT TESTED: this machine allows no network of one's own: %s", said)
+	return ""
 }
 
 // command runs a program that must succeed.

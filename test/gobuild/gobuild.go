@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -16,8 +17,17 @@ const tags = "nethttpomithttp2"
 // Build compiles the package pkg, such as "tasmota-azd/cmd/hubsim", into the file bin.
 // env adds to the environment, such as GOARCH=arm64, and flags to those of go build.
 func Build(bin, pkg string, env []string, flags ...string) error {
-	args := append([]string{"build", "-tags", tags, "-o", bin}, flags...)
-	cmd := exec.Command("go", append(args, pkg)...)
+	return compile([]string{"build"}, bin, pkg, env, flags...)
+}
+
+// Tests compiles the tests of a package, as Build does a program.
+func Tests(bin, pkg string, env []string) error {
+	return compile([]string{"test", "-c"}, bin, pkg, env)
+}
+
+func compile(command []string, bin, pkg string, env []string, flags ...string) error {
+	args := slices.Concat(command, []string{"-tags", tags, "-o", bin}, flags, []string{pkg})
+	cmd := exec.Command("go", args...)
 	cmd.Env = append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building %s: %w\n%s", pkg, err, out)

@@ -3,6 +3,7 @@
 package hardened
 
 import (
+	"cmp"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -58,8 +59,14 @@ confine() {
 }
 `
 
-// boot runs the steps with the shipped unit. The log is at the level debug.
-func boot(t *testing.T, steps string) uml.Result {
+// A machine takes steps with the shipped unit. The log is at the level debug.
+type machine struct {
+	steps      string
+	bins, args []string // more programs, more options of the small kernel's run.sh
+	limit      time.Duration
+}
+
+func boot(t *testing.T, m machine) uml.Result {
 	t.Helper()
 	uml.Need(t, true)
 	dir := t.TempDir()
@@ -72,7 +79,8 @@ func boot(t *testing.T, steps string) uml.Result {
 		t.Fatal(err)
 	}
 	r := pins.Run(t, programs, pins.Scenario{Options: uml.Options{
-		Systemd: true, NoPersist: true, Timeout: 10 * time.Minute, Bins: []string{programs.Hub, probe}, Cmd: guest + steps,
+		Systemd: true, NoPersist: true, Timeout: cmp.Or(m.limit, 10*time.Minute),
+		Bins: append(m.bins, programs.Hub, probe), Args: m.args, Cmd: guest + m.steps,
 		Files: map[string]string{"/etc/tasmota-azd/config.yaml": config},
 	}})
 	r.Stderr = strings.ReplaceAll(r.Stderr, "\r\n", "\n")
@@ -87,7 +95,7 @@ func boot(t *testing.T, steps string) uml.Result {
 var result = regexp.MustCompile(`(?m)^(needed|forbidden) (.*?): (.*)$`)
 
 func TestConfinement(t *testing.T) {
-	r := boot(t, `
+	r := boot(t, machine{steps: `
 		probe
 		rm -rf /etc/probe /usr/bin/probe-was-here /srv/open/probe /var/lib/tasmota-azd/* /run/tasmota-azd
 		confine "LoadCredential=group.key:/run/cloud/group.key" "ExecStartPre=/usr/local/bin/probe"
@@ -105,7 +113,7 @@ func TestConfinement(t *testing.T) {
 		send power1 off; gpio wait GPIO17 0 20
 		echo "restarts $(systemctl show -P NRestarts tasmota-azd)"
 		down
-	`)
+	`})
 	root, unit := result.FindAllStringSubmatch(r.Stdout, -1), result.FindAllStringSubmatch(r.Stderr, -1)
 	if len(root) == 0 || len(root) != len(unit) {
 		t.Fatalf("%d results of root, %d in the unit", len(root), len(unit))
@@ -142,7 +150,7 @@ func TestConfinement(t *testing.T) {
 // Keys stay in the process: sealed on the disk, and in no core dump, not even in one that
 // the kernel hands to a program.
 func TestKeysStay(t *testing.T) {
-	r := boot(t, `
+	r := boot(t, machine{steps: `
 		printf '#!/bin/sh\ncat >/run/core.$1\n' >/usr/local/bin/take-core; chmod 755 /usr/local/bin/take-core
 		echo '|/usr/local/bin/take-core %e' >/proc/sys/kernel/core_pattern
 		sh -c 'kill -SEGV $$' || true
@@ -155,7 +163,7 @@ func TestKeysStay(t *testing.T) {
 		again systemctl kill -s ABRT --kill-who=main tasmota-azd; became "INFO  connected" 2
 		ls /run/core.*
 		grep -rlF "$(cat /run/cloud/group.key)" /etc /var /usr/lib/systemd || echo "only in the cloud"
-	`)
+	`})
 	if !strings.Contains(r.Stderr, "SIGABRT: abort") {
 		t.Error("the daemon did not crash")
 	}

@@ -8,12 +8,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
+
+// envStarter names a program that is to start the daemon, as env(1) does:
+// STARTER [NAME=VALUE...] PROGRAM [ARG...]. It writes the daemon's process id in a line
+// to stdout, hands its stderr on, and ends as it does. test/hardened/confine is one.
+const envStarter = "LAB_STARTER"
 
 // Patience is how long the lab waits for anything: machines are slow and noisy.
 const Patience = 60 * time.Second
@@ -22,9 +28,10 @@ const Patience = 60 * time.Second
 type Daemon struct {
 	PID int
 
-	cmd   *exec.Cmd
-	ended chan struct{}
-	err   error // of the process, once ended is closed
+	cmd     *exec.Cmd
+	process *os.Process // the program, be it started by a starter
+	ended   chan struct{}
+	err     error // of the process, once ended is closed
 
 	mu    sync.Mutex
 	lines []string
@@ -35,19 +42,51 @@ type Daemon struct {
 // is not nil, and is kept.
 func Start(program, config string, log io.Writer, env []string, args ...string) (*Daemon, error) {
 	d := &Daemon{ended: make(chan struct{}), more: make(chan struct{})}
-	d.cmd = exec.Command(program, append([]string{"run", "--config", config}, args...)...)
 	// No test may depend on whether this machine's own clock is synchronised.
-	d.cmd.Env = append(append(os.Environ(), "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent"), env...)
+	env = append([]string{"DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent"}, env...)
+	args = append([]string{"run", "--config", config}, args...)
+	start := d.start
+	if starter := os.Getenv(envStarter); starter == "" {
+		d.cmd = exec.Command(program, args...)
+		d.cmd.Env = append(os.Environ(), env...)
+	} else {
+		start = d.startBy
+		d.cmd = exec.Command(starter, slices.Concat(env, []string{program}, args)...)
+	}
 	pipe, err := d.cmd.StderrPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := d.cmd.Start(); err != nil {
-		return nil, err
+	if err := start(); err != nil {
+		said, _ := io.ReadAll(pipe) // if it got so far
+		return nil, fmt.Errorf("%w: %s", err, said)
 	}
-	d.PID = d.cmd.Process.Pid
+	d.PID = d.process.Pid
 	go d.read(pipe, log)
 	return d, nil
+}
+
+func (d *Daemon) start() error {
+	err := d.cmd.Start()
+	d.process = d.cmd.Process
+	return err
+}
+
+// startBy runs a starter and has it tell which process is the program.
+func (d *Daemon) startBy() error {
+	pipe, err := d.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := d.cmd.Start(); err != nil {
+		return err
+	}
+	var pid int
+	if _, err := fmt.Fscanln(pipe, &pid); err != nil {
+		return fmt.Errorf("%s does not tell the process: %w", d.cmd.Path, err)
+	}
+	d.process, err = os.FindProcess(pid)
+	return err
 }
 
 func (d *Daemon) read(pipe io.Reader, log io.Writer) {
@@ -115,7 +154,7 @@ func containsAll(line string, texts []string) bool {
 }
 
 // Signal sends a signal to the daemon.
-func (d *Daemon) Signal(s syscall.Signal) error { return d.cmd.Process.Signal(s) }
+func (d *Daemon) Signal(s syscall.Signal) error { return d.process.Signal(s) }
 
 // Wait waits until the daemon has ended and returns its exit status, or -1 if a
 // signal ended it.

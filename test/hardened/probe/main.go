@@ -17,7 +17,7 @@ type attempt struct {
 }
 
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == "try" {
+	if len(os.Args) > 2 && os.Args[1] == "try" {
 		if err := one(os.Args[2]); err != nil {
 			fmt.Println(err)
 			os.Exit(1)

@@ -56,7 +56,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 			fmt.Fprint(stdout, versionLine())
 		},
 	}
-	root.AddCommand(daemon, check, boardCommand(&path, stdout), configCommand(&path, stdout), supportCommand(&path, stdout), show)
+	root.AddCommand(daemon, check, boardCommand(&path, stdout), configCommand(&path, stdout), enrollCommand(&path, stdout, stderr), supportCommand(&path, stdout), show)
 	root.AddCommand(askCommands(stdout)...)
 	return root
 }

@@ -19,6 +19,9 @@ import (
 // "78/CONFIG".
 const exitConfig = 78
 
+// exitLater is the exit status of what may go better later: EX_TEMPFAIL of sysexits.h.
+const exitLater = 75
+
 func main() {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
@@ -45,6 +48,9 @@ func exitCode(err error) int {
 	pins := errors.Is(err, relay.ErrMistake) && !errors.Is(err, relay.ErrNotReady)
 	if pins || errors.As(err, &mistakes) {
 		return exitConfig
+	}
+	if errors.Is(err, errLater) {
+		return exitLater
 	}
 	return 1
 }

@@ -150,9 +150,13 @@ func identityCertificate(cfg config.Config) identity.Certificate {
 	return identity.Certificate(cfg.Hub.Cert)
 }
 
+// agent is how the daemon calls itself to DPS and hub.
+func agent() string {
+	return fmt.Sprintf("tasmota-azd/%s (%s; %s)", version, runtime.GOOS, runtime.GOARCH)
+}
+
 // newHub makes the client, and what tells it who and where it is.
 func newHub(cfg config.Config, st *store.Store, clk *clock.Clock, log *slog.Logger) *hub.Client {
-	agent := fmt.Sprintf("tasmota-azd/%s (%s; %s)", version, runtime.GOOS, runtime.GOARCH)
 	ids := identity.New(identity.Options{
 		Hub:         hub.Identity{Host: cfg.Hub.Host, DeviceID: cfg.Hub.DeviceID, Gateway: cfg.Hub.Gateway, Key: cfg.Hub.Key},
 		Secondary:   cfg.Hub.Secondary,
@@ -160,7 +164,7 @@ func newHub(cfg config.Config, st *store.Store, clk *clock.Clock, log *slog.Logg
 		Transport:   transports[cfg.Hub.Transport],
 		DPS: dps.Options{
 			Endpoint: cfg.DPS.Endpoint, ScopeID: cfg.DPS.ScopeID, RegistrationID: cfg.DPS.RegistrationID,
-			Key: cfg.DPS.Key, Roots: cfg.DPS.CA.Pool(), Now: clk.Now, UserAgent: agent, ModelID: twin.ModelID(len(cfg.Relays)),
+			Key: cfg.DPS.Key, Roots: cfg.DPS.CA.Pool(), Now: clk.Now, UserAgent: agent(), ModelID: twin.ModelID(len(cfg.Relays)),
 			Log: log.With("part", "dps"),
 		},
 		Group: cfg.DPS.KeyKind == config.Group,
@@ -174,7 +178,7 @@ func newHub(cfg config.Config, st *store.Store, clk *clock.Clock, log *slog.Logg
 	}
 	return hub.New(hub.Options{
 		Identify: ids.Identify, Accepted: ids.Accepted, Port: port, WebPort: webPort,
-		TokenTTL: cfg.Hub.TokenTTL, KeepAlive: cfg.Hub.KeepAlive, ClientType: agent, ModelID: twin.ModelID(len(cfg.Relays)),
+		TokenTTL: cfg.Hub.TokenTTL, KeepAlive: cfg.Hub.KeepAlive, ClientType: agent(), ModelID: twin.ModelID(len(cfg.Relays)),
 		Roots: cfg.Hub.CA.Pool(), Now: clk.Now,
 		Will: func(deviceID string) hub.Telemetry { return device.Will(cfg.Telemetry.FullTopic, deviceID) },
 		Log:  log.With("part", "hub"),

@@ -13,7 +13,8 @@ type checker struct {
 	dir  string      // where relative paths begin
 	info fs.FileInfo // of the configuration file, nil if not known
 
-	credentials string // directory of those that systemd gave, or empty
+	credentials string            // directory of those that systemd gave, or empty
+	given       map[string]string // secrets that are not in their files yet, by name
 }
 
 func (c *checker) config(w *written) Config {

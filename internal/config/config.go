@@ -235,29 +235,29 @@ func Load(path, credentials string) (Config, error) {
 	if info.IsDir() {
 		return Config{}, fail(path, 0, "is a directory; the name of the file in it is needed")
 	}
-	return parse(f, path, info, credentials)
+	return parse(f, path, info, checker{credentials: credentials})
 }
 
 // Parse reads a configuration from r. The name file stands in the messages,
 // and its directory is where relative paths in the configuration begin. Every
 // error is an *Error with all mistakes.
 func Parse(r io.Reader, file string) (Config, error) {
-	return parse(r, file, nil, "")
+	return parse(r, file, nil, checker{})
 }
 
-// parse is Parse for a file whose mode is known, or nil.
-func parse(r io.Reader, file string, info fs.FileInfo, credentials string) (Config, error) {
+// ParseWith is Parse before a secret is in its place: its text stands for the file, or
+// the credential, of that name.
+func ParseWith(r io.Reader, file, name, secret string) (Config, error) {
+	return parse(r, file, nil, checker{given: map[string]string{name: secret}})
+}
+
+// parse is Parse with what c knows, for a file whose mode is known, or nil.
+func parse(r io.Reader, file string, info fs.FileInfo, c checker) (Config, error) {
 	root, err := read(r, file)
 	if err != nil {
 		return Config{}, err
 	}
-	c := checker{
-		book: book{file: file},
-		dir:  filepath.Dir(file),
-		info: info,
-
-		credentials: credentials,
-	}
+	c.book, c.dir, c.info = book{file: file}, filepath.Dir(file), info
 	var w written
 	c.fill(&w, root)
 	cfg := c.config(&w)

@@ -23,6 +23,9 @@ func (c *checker) secret(inline, file scalar) (secret, bool) {
 		c.warnInline(inline)
 		return secret{text: strings.TrimSpace(inline.text), at: inline}, true
 	}
+	if text, ok := c.given[file.text]; ok && file.given {
+		return secret{text: text, at: file}, true
+	}
 	var path string
 	if !c.secretPath(file, &path) {
 		return secret{}, false
@@ -113,6 +116,36 @@ func looksLikePath(text string) bool {
 		}
 	}
 	return strings.HasPrefix(text, "./") || strings.HasPrefix(text, "../") || strings.HasPrefix(text, "~")
+}
+
+// ReadKey reads a symmetric key as an owner copies it. The error says what the text is
+// instead, and never quotes it.
+func ReadKey(text string) (token.Key, error) {
+	key, why := parseKey(strings.TrimSpace(text))
+	if why != "" {
+		return token.Key{}, errors.New(why)
+	}
+	return key, nil
+}
+
+// A Connection is what a connection string of a device with a key says.
+type Connection struct {
+	Host, DeviceID string
+	Gateway        string // of IoT Edge, empty without one
+	Key            token.Key
+}
+
+// ReadConnection reads such a connection string. The error says all that is wrong with
+// it, and never quotes it.
+func ReadConnection(text string) (Connection, error) {
+	c, faults := parseConnectionString(strings.TrimSpace(text))
+	if len(faults) == 0 && c.x509 {
+		faults = []string{"this device signs in with a certificate (x509=true): its files are named in the configuration, as cert_file and cert_key_file"}
+	}
+	if len(faults) > 0 {
+		return Connection{}, errors.New(strings.Join(faults, "; "))
+	}
+	return Connection{c.host, c.deviceID, c.gateway, c.key}, nil
 }
 
 // A connection is what a device's connection string holds.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"net"
@@ -134,6 +135,33 @@ func (i *Identities) ownID() (string, error) {
 	return a.mac, nil
 }
 
+// DefaultID is the id that a device without a configured one has, or would get: the one
+// in its state directory, which may be in use, else that of an adapter. It keeps nothing.
+// The state may be nil; sys is /sys/class/net.
+func DefaultID(state, sys fs.FS) (string, error) {
+	if state != nil {
+		var kept struct{ Value keptID }
+		data, err := fs.ReadFile(state, idFile)
+		if err == nil && json.Unmarshal(data, &kept) == nil && isMAC(kept.Value.ID) {
+			return kept.Value.ID, nil
+		}
+	}
+	list, err := adapters(sys)
+	if err != nil {
+		return "", err
+	}
+	a, ok := choose(list)
+	if !ok {
+		return "", errNoAdapter
+	}
+	return a.mac, nil
+}
+
+func isMAC(id string) bool {
+	b, err := hex.DecodeString(id)
+	return err == nil && len(b) == 6
+}
+
 // keptID returns the id of earlier runs, empty if there is none. A machine
 // that has no such adapter may run from a copied card.
 func (i *Identities) keptID(list []adapter) string {
@@ -142,7 +170,7 @@ func (i *Identities) keptID(list []adapter) string {
 		i.log.Warn("the id of the last time cannot be read", "err", err)
 		return ""
 	}
-	if b, err := hex.DecodeString(kept.ID); err != nil || len(b) != 6 {
+	if !isMAC(kept.ID) {
 		return ""
 	}
 	if len(list) > 0 && !slices.ContainsFunc(list, func(a adapter) bool { return a.mac == kept.ID }) {

@@ -150,6 +150,14 @@ func TestEqual(t *testing.T) {
 	}
 }
 
+func TestReveal(t *testing.T) {
+	const text = "CxNM+KCHYg6HZ2KmwXiIfNMoOZyuKQviNDMbzLvrFDc="
+	var zero token.Key
+	if got := mustParse(t, text).Reveal(); string(got) != text || len(zero.Reveal()) != 0 {
+		t.Errorf("%s, and %s of no key", got, zero.Reveal())
+	}
+}
+
 func FuzzParseKey(f *testing.F) {
 	for _, s := range []string{"", "MIW3wnGLeEjhsc/FtGIZXg==", "MIW3wnGLeEjhsc/FtGIZXg", "a b", "HostName=h;SharedAccessKey=AAAA", "====",
 		strings.Repeat("A", 88), "CxNM+KCHYg6HZ2KmwXiIfNMoOZyuKQviNDMbzLvrFDc=\n"} {

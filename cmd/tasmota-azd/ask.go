@@ -82,7 +82,8 @@ func askCommands(stdout io.Writer) []*cobra.Command {
 			return err
 		},
 	}
-	for _, c := range []*cobra.Command{numbers, level} {
+	again := reloadCommand(&socket, stdout)
+	for _, c := range []*cobra.Command{numbers, level, again} {
 		c.Flags().StringVar(&socket, "socket", defaultSocket, "the daemon's control socket")
 	}
 	all := []*cobra.Command{show, command, why, events}
@@ -90,7 +91,7 @@ func askCommands(stdout io.Writer) []*cobra.Command {
 		c.Flags().StringVar(&socket, "socket", defaultSocket, "the daemon's control socket")
 		c.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
 	}
-	return append(all, numbers, level)
+	return append(all, numbers, level, again)
 }
 
 // printJSON prints v for programs.

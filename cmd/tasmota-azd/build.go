@@ -14,7 +14,6 @@ import (
 	"tasmota-azd/internal/control"
 	"tasmota-azd/internal/device"
 	"tasmota-azd/internal/edges"
-	"tasmota-azd/internal/hub"
 	"tasmota-azd/internal/journal"
 	"tasmota-azd/internal/relay"
 	"tasmota-azd/internal/store"
@@ -24,29 +23,31 @@ import (
 // A daemon is the parts, ready to run; the relays stand.
 type daemon struct {
 	log     *slog.Logger
+	level   *slog.LevelVar // of it
 	systemd *notifier
+	claim   *claim
 	bank    *relay.Bank
 	stopper stopper
-	onStop  config.OnStop
 	clock   *clock.Clock
-	hub     *hub.Client
+	hub     *uplink
 	device  *device.Device
 	control *control.Server // nil: there is no socket
-	metrics *control.Server // nil: nobody is to ask, or can
+	page    *page
+	inForce
 }
 
 // build makes the parts bottom up: relays first, then everything that needs a network.
-func build(ctx context.Context, cfg config.Config, st *store.Store, state device.State, j *journal.Journal,
+func build(ctx context.Context, file source, cfg config.Config, st *store.Store, state device.State, j *journal.Journal,
 	started time.Time, level *slog.LevelVar, log *slog.Logger) (*daemon, error) {
-	d := &daemon{log: log, systemd: &notifier{log: log}, onStop: cfg.GPIO.OnStop}
+	d := &daemon{log: log, level: level, systemd: &notifier{log: log}}
 	sys := system.New(system.Options{})
 	d.stopper = stopper{store: st, bootID: sys.BootID(), log: log.With("part", "relay")}
 	moved := new(moves)
-	c := &claim{
+	d.claim = &claim{
 		cfg: cfg, state: state, powerOn: state.PowerOn(sys.BootID()), stopped: d.stopper.stopped(),
 		kept: activation.Files(true), keeper: d.systemd, edges: recorder(j, moved), log: log.With("part", "relay"),
 	}
-	bank, err := c.insist(ctx)
+	bank, err := d.claim.insist(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -54,12 +55,13 @@ func build(ctx context.Context, cfg config.Config, st *store.Store, state device
 	d.stopper.started()
 	log.Info("relays stand", "relays", bank.Len(), "after", time.Since(started))
 	d.clock = newClock(cfg, log)
-	d.hub = newHub(cfg, st, d.clock, log)
-	relays := device.Noted(bank, j, c.pins)
+	d.inForce = inForce{source: file, cfg: cfg, read: started, wall: d.clock.Wall}
+	d.hub = newUplink(cfg, st, d.clock, log)
+	relays := device.Noted(bank, j, d.claim.pins)
 	d.device = device.New(device.Options{
 		Hub:      d.hub,
 		Commands: newCommands(cfg, relays, state, sys, d.clock, started),
-		Relays:   relays, Upkeep: bank, HeldBack: relay.ErrHeldBack, Pins: c.pins, Names: names(cfg),
+		Relays:   relays, Upkeep: bank, HeldBack: relay.ErrHeldBack, Pins: d.claim.pins, Names: names(cfg),
 		Store: st, State: state, Journal: j, Guarded: guarded(cfg), Limit: cfg.Telemetry.DailyLimit, Meter: cfg.Telemetry.Meter,
 		BootID: sys.BootID(), Wall: d.clock.Wall,
 		FullTopic: cfg.Telemetry.FullTopic,
@@ -67,8 +69,8 @@ func build(ctx context.Context, cfg config.Config, st *store.Store, state device
 		Log: log.With("part", "device"),
 	})
 	n := numbers{d.device, d.clock, d.hub, moved, started}
-	d.control = listen(stateDir(cfg), n, level, log.With("part", "control"))
-	d.listenMetrics(cfg.Metrics.Listen, n.page)
+	d.control = listen(stateDir(cfg), n, d.inForce.status, level, log.With("part", "control"))
+	d.page = newPage(n.page, log.With("part", "metrics"))
 	return d, nil
 }
 

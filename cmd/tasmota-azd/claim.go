@@ -63,24 +63,69 @@ func (c *claim) try() (*relay.Bank, error) {
 			return nil, err
 		}
 	}
-	wires := make([]relay.Wire, len(c.cfg.Relays))
-	s := relay.Setup{
-		On: make([]bool, len(wires)), Cause: cause.Cause{Door: cause.Start}, Causes: make(map[int]cause.Cause),
-		Restore: c.stopped, Others: c.found.Others,
-		Stagger: c.cfg.GPIO.Stagger, MaxPerMinute: c.cfg.GPIO.MaxPerMinute,
-		Edges: c.edges, Log: c.log,
-	}
+	wires, s := wire(c.cfg, c.found.Pins), c.setup(c.cfg)
+	s.Cause, s.Causes, s.Restore, s.Others = cause.Cause{Door: cause.Start}, make(map[int]cause.Cause), c.stopped, c.found.Others
 	if c.powerOn {
 		s.Cause.Door = cause.PowerOn
 	}
-	for i, r := range c.cfg.Relays {
-		wires[i] = relay.Wire{Name: r.Name, Pin: c.found.Pins[i], ActiveLow: r.ActiveLow, MinInterval: r.MinInterval}
+	for i := range wires {
 		s.On[i] = c.state.Wanted(c.pins[i], c.powerOn)
 		if why, cut := c.state.Cut(c.pins[i]); cut && !c.powerOn {
 			s.Causes[i] = why // it is the command that moves the relay, if it moves
 		}
 	}
 	return relay.New(wires, s)
+}
+
+// setup is what a bank has by the configuration.
+func (c *claim) setup(cfg config.Config) relay.Setup {
+	return relay.Setup{
+		On: make([]bool, len(cfg.Relays)), Stagger: cfg.GPIO.Stagger, MaxPerMinute: cfg.GPIO.MaxPerMinute,
+		Edges: c.edges, Log: c.log,
+	}
+}
+
+// wire makes the wires of relays that have these pins.
+func wire(cfg config.Config, pins []relay.Pin) []relay.Wire {
+	wires := make([]relay.Wire, len(cfg.Relays))
+	for i, r := range cfg.Relays {
+		wires[i] = relay.Wire{Name: r.Name, Pin: pins[i], ActiveLow: r.ActiveLow, MinInterval: r.MinInterval}
+	}
+	return wires
+}
+
+// again gives a bank the relays of another configuration. wanted is the first state of
+// one whose pin is new. If it fails the bank is as before.
+func (c *claim) again(bank *relay.Bank, cfg config.Config, wanted func(pin string) bool) error {
+	have, names := make(map[string]relay.Pin), make([]string, len(cfg.Relays))
+	for i, r := range c.cfg.Relays {
+		have[r.Pin] = c.found.Pins[i]
+	}
+	for i, r := range cfg.Relays {
+		names[i] = r.Pin
+	}
+	pins, err := c.found.Again(names, have)
+	if err != nil {
+		return err
+	}
+	s := c.setup(cfg)
+	s.Cause.Door = cause.Reload
+	for i, p := range pins {
+		s.On[i] = wanted(p.Name())
+	}
+	if err := bank.Rewire(wire(cfg, pins), s); err != nil {
+		return err
+	}
+	c.cfg, c.found.Pins, c.pins = cfg, pins, properNames(pins)
+	return nil
+}
+
+// properNames are those of the pins.
+func properNames(pins []relay.Pin) (all []string) {
+	for _, p := range pins {
+		all = append(all, p.Name())
+	}
+	return all
 }
 
 func (c *claim) open() error {
@@ -97,9 +142,6 @@ func (c *claim) open() error {
 	}
 	d := found.Driver
 	c.log.Info("pins found", "driver", d.Name, "on", d.About, "kernel", d.Kernel)
-	c.found = &found
-	for _, p := range found.Pins {
-		c.pins = append(c.pins, p.Name())
-	}
+	c.found, c.pins = &found, properNames(found.Pins)
 	return nil
 }

@@ -14,7 +14,7 @@ const barrierWithin = 5 * time.Second
 // Keep gives systemd a file that the next run of the daemon gets back (FDSTORE in
 // sd_notify(3)). Without systemd it does nothing.
 func (n *notifier) Keep(name string, f *os.File) error {
-	n.keeps = true
+	n.keeps.Store(true)
 	return notifyWith("FDSTORE=1\nFDNAME="+name, f)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,8 @@ type status struct {
 	device.Status
 	Token clockTime `json:"token"` // when the session is renewed
 	Clock clockInfo `json:"clock"`
+
+	Configuration configuration `json:"configuration"`
 }
 
 // A clockTime is a moment, or none.
@@ -35,8 +38,9 @@ type clockInfo struct {
 	Offset time.Duration `json:"system_clock_slow_by_ns,omitempty"`
 }
 
-// listen makes the control socket. A daemon works without one.
-func listen(stateDir string, n numbers, level *slog.LevelVar, log *slog.Logger) *control.Server {
+// listen makes the control socket. A daemon works without one. file tells of the
+// configuration.
+func listen(stateDir string, n numbers, file func() configuration, level *slog.LevelVar, log *slog.Logger) *control.Server {
 	d := n.device
 	dir := stateDir
 	if run, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); run != "" {
@@ -48,16 +52,17 @@ func listen(stateDir string, n numbers, level *slog.LevelVar, log *slog.Logger) 
 			var err error
 			s.Status, err = d.Status(ctx)
 			s.Clock.Source, s.Clock.Offset, s.Clock.Proven = n.clock.Proven()
-			if at, ok := n.hub.Renewal(); ok {
+			if at, ok := n.hub.now().Renewal(); ok {
 				s.Token.RenewsAt = n.clock.Wall(at)
 			}
+			s.Configuration = file()
 			return s, err
 		},
 		Command: d.Command,
 		Why: func(ctx context.Context, relay string, most int) (any, error) {
-			n := d.RelayNumber(relay)
-			if n == 0 {
-				return nil, fmt.Errorf("relay %.40q: %w; name one by its number, its name or its pin", relay, control.ErrNoSuch)
+			n, err := d.RelayNumber(ctx, relay)
+			if err != nil || n == 0 {
+				return nil, cmp.Or(err, fmt.Errorf("relay %.40q: %w; name one by its number, its name or its pin", relay, control.ErrNoSuch))
 			}
 			return d.Why(ctx, n, most)
 		},

@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"tasmota-azd/internal/config"
@@ -38,12 +39,19 @@ func report(err error) {
 	if errors.As(err, &mistakes) {
 		text = err.Error()
 	}
+	if _, told := errors.AsType[*notReloaded](err); told { // which the daemon logs, as the last of a process
+		fmt.Fprintln(os.Stderr, text)
+		return
+	}
 	if err := logs.Last(os.Stderr, text); err != nil {
 		os.Exit(1) // there is nobody to tell
 	}
 }
 
 func exitCode(err error) int {
+	if e, ok := errors.AsType[*notReloaded](err); ok && e.Broken {
+		return exitConfig
+	}
 	var mistakes *config.Error
 	pins := errors.Is(err, relay.ErrMistake) && !errors.Is(err, relay.ErrNotReady)
 	if pins || errors.As(err, &mistakes) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"runtime"
 	"strconv"
@@ -12,7 +13,6 @@ import (
 	"tasmota-azd/internal/clock"
 	"tasmota-azd/internal/control"
 	"tasmota-azd/internal/device"
-	"tasmota-azd/internal/hub"
 	"tasmota-azd/internal/metrics"
 	"tasmota-azd/internal/relay"
 )
@@ -21,7 +21,7 @@ import (
 type numbers struct {
 	device  *device.Device
 	clock   *clock.Clock
-	hub     *hub.Client
+	hub     *uplink
 	moves   *moves
 	started time.Time
 }
@@ -88,13 +88,13 @@ func commandNumbers(p *metrics.Page, c device.Counts) {
 }
 
 func (n numbers) session(p *metrics.Page, s device.Status) {
-	h := n.hub.Counts()
+	h := n.hub.now().Counts()
 	p.Gauge("tasmota_session_connected", "Whether a session with the hub stands.", metrics.One(metrics.Is(s.Session.Connected)))
 	if !s.Session.Since.IsZero() {
 		age := n.clock.Now().Sub(s.Session.Since).Seconds()
 		p.Gauge("tasmota_session_state_age_seconds", "For how long it has been so.", metrics.One(max(age, 0)))
 	}
-	if at, ok := n.hub.Renewal(); ok {
+	if at, ok := n.hub.now().Renewal(); ok {
 		p.Gauge("tasmota_token_renewal_in_seconds", "Until the token of the session is renewed.", metrics.One(time.Until(at).Seconds()))
 	}
 	p.Counter("tasmota_sessions_total", "Sessions that began after there was none.", metrics.One(float64(h.Sessions)))
@@ -154,17 +154,45 @@ func (m *moves) samples() (all []metrics.Sample) {
 	return all
 }
 
-// listenMetrics serves the page at an address. A daemon works without.
-func (d *daemon) listenMetrics(address string, page control.Metrics) {
-	if address == "" {
-		return
+// A page serves the numbers at an address, which a reload may change. A daemon works
+// without.
+type page struct {
+	numbers control.Metrics
+	address chan string // the next one; empty for none
+	log     *slog.Logger
+}
+
+func newPage(numbers control.Metrics, log *slog.Logger) *page {
+	return &page{numbers: numbers, address: make(chan string), log: log}
+}
+
+// serve serves the page until ctx ends.
+func (p *page) serve(ctx context.Context, address string) error {
+	for {
+		one, stop := context.WithCancel(ctx)
+		done, at := make(chan error, 1), address
+		go func() { done <- p.at(one, at) }()
+		select {
+		case address = <-p.address:
+			stop()
+			<-done // whatever it was, it is over
+		case err := <-done:
+			stop()
+			return err
+		}
 	}
-	log := d.log.With("part", "metrics")
-	s, err := control.ListenMetrics(address, page, log)
-	if err != nil {
-		log.Warn("nobody can ask for the metrics", "err", err)
-		return
+}
+
+// at serves the page at one address until ctx ends.
+func (p *page) at(ctx context.Context, address string) error {
+	if address != "" {
+		s, err := control.ListenMetrics(address, p.numbers, p.log)
+		if err == nil {
+			p.log.Info("metrics can be asked for", "url", "http://"+s.Address().String()+"/metrics")
+			return s.Serve(ctx)
+		}
+		p.log.Warn("nobody can ask for the metrics", "err", err)
 	}
-	log.Info("metrics can be asked for", "url", "http://"+s.Address().String()+"/metrics")
-	d.metrics = s
+	<-ctx.Done()
+	return nil
 }

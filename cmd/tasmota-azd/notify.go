@@ -2,9 +2,14 @@ package main
 
 import (
 	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
+
+	"tasmota-azd/internal/system"
 )
 
 // A notifier tells systemd how the daemon fares (sd_notify(3)). Without systemd it
@@ -12,7 +17,11 @@ import (
 type notifier struct {
 	log   *slog.Logger
 	ready bool
-	keeps bool // systemd was given a file
+	keeps atomic.Bool // systemd was given a file
+
+	mu     sync.Mutex
+	about  string // the connection
+	broken string // the configuration, if the last one was not taken
 }
 
 // beat is how often the loop must say that it turns: twice in each WatchdogSec, or
@@ -39,7 +48,7 @@ func (n *notifier) alive() {
 // settle waits until systemd has taken the files it was given: what it has not read
 // yet when the daemon dies it may not be able to assign to the unit any more.
 func (n *notifier) settle() {
-	if !n.keeps {
+	if !n.keeps.Load() {
 		return
 	}
 	if err := barrier(); err != nil {
@@ -47,8 +56,40 @@ func (n *notifier) settle() {
 	}
 }
 
-// status is the line that systemctl status shows.
-func (n *notifier) status(text string) { n.send("STATUS=" + text) }
+// status says how it stands with the connection, in the line that systemctl status shows.
+func (n *notifier) status(about string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.about = about
+	n.send("STATUS=" + n.line())
+}
+
+// line joins what there is to say.
+func (n *notifier) line() string {
+	switch {
+	case n.broken == "":
+		return n.about
+	case n.about == "":
+		return n.broken
+	}
+	return n.broken + "; " + n.about
+}
+
+// reloading begins a reload. systemd takes the service for running again when it hears
+// reloaded.
+func (n *notifier) reloading() {
+	n.send(sd.SdNotifyReloading + "\nMONOTONIC_USEC=" + strconv.FormatInt(system.Monotonic().Microseconds(), 10))
+}
+
+// reloaded ends a reload; broken says why the configuration was not taken, if so. What
+// systemd was given meanwhile it has by then.
+func (n *notifier) reloaded(broken string) {
+	n.settle()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.broken = broken
+	n.send(sd.SdNotifyReady + "\nSTATUS=" + n.line())
+}
 
 func (n *notifier) stopping() { n.send(sd.SdNotifyStopping) }
 

@@ -7,24 +7,21 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime"
+	"os/signal"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"tasmota-azd/internal/clock"
 	"tasmota-azd/internal/config"
-	"tasmota-azd/internal/control"
 	"tasmota-azd/internal/device"
-	"tasmota-azd/internal/dps"
 	"tasmota-azd/internal/hub"
-	"tasmota-azd/internal/identity"
 	"tasmota-azd/internal/journal"
 	"tasmota-azd/internal/logs"
 	"tasmota-azd/internal/store"
-	"tasmota-azd/internal/twin"
 )
 
 // calmAfter is when the start is over, and what it took can be given back.
@@ -37,12 +34,13 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 	if err := noCoreFile(); err != nil {
 		return fmt.Errorf("forbidding core files: %w", err)
 	}
-	cfg, err := load(path)
+	asked := make(chan os.Signal, 1) // to read the file again; one that comes early waits
+	signal.Notify(asked, syscall.SIGHUP)
+	defer signal.Stop(asked)
+	file := source{path: path, ttl: ttl}
+	cfg, err := file.load()
 	if err != nil {
 		return err
-	}
-	if ttl != 0 {
-		cfg.Hub.TokenTTL = max(ttl, 5*time.Second)
 	}
 	level := new(slog.LevelVar)
 	level.Set(cfg.Log.Level)
@@ -62,7 +60,7 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 	}
 	defer release(j, log)
 	defer keep(j, log)
-	d, err := build(ctx, cfg, st, state, j, started, level, log)
+	d, err := build(ctx, file, cfg, st, state, j, started, level, log)
 	if err != nil {
 		return err
 	}
@@ -71,7 +69,7 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 		return fmt.Errorf("forbidding core dumps: %w", err)
 	}
 	thrift()
-	return d.serve(ctx)
+	return d.serve(ctx, asked)
 }
 
 // thrift makes the garbage collector run early: the heap is small, and from now on memory
@@ -88,6 +86,20 @@ func load(path string) (config.Config, error) {
 	return config.Load(path, os.Getenv("CREDENTIALS_DIRECTORY"))
 }
 
+// A source is where the configuration comes from.
+type source struct {
+	path string
+	ttl  time.Duration // of tokens, in place of what the file says; 0 for that
+}
+
+func (s source) load() (config.Config, error) {
+	cfg, err := load(s.path)
+	if err == nil && s.ttl != 0 {
+		cfg.Hub.TokenTTL = max(s.ttl, 5*time.Second)
+	}
+	return cfg, err
+}
+
 // stateDir is the directory that systemd made for the unit (StateDirectory= in
 // systemd.exec(5)), or else the one of the file.
 func stateDir(cfg config.Config) string {
@@ -99,17 +111,21 @@ func stateDir(cfg config.Config) string {
 
 // serve runs the parts until ctx ends: the device's loop first, which finishes what
 // has begun, then the connection, which carries away what that led to.
-func (d *daemon) serve(ctx context.Context) error {
+func (d *daemon) serve(ctx context.Context, asked <-chan os.Signal) error {
 	online, offline := context.WithCancel(context.WithoutCancel(ctx))
 	defer offline()
 	events := make(chan hub.Event)
+	listen := d.config().Metrics.Listen
 	var parts errgroup.Group
 	parts.Go(func() error { return d.clock.Run(online) })
-	for _, s := range []*control.Server{d.control, d.metrics} {
-		if s != nil {
-			parts.Go(func() error { return s.Serve(online) })
-		}
+	parts.Go(func() error { return d.page.serve(online, listen) })
+	if d.control != nil {
+		parts.Go(func() error { return d.control.Serve(online) })
 	}
+	parts.Go(func() error {
+		d.reloads(ctx, asked)
+		return nil
+	})
 	parts.Go(func() error {
 		if err := d.clock.Wait(online); err != nil {
 			return nil // stopped before the time was proven
@@ -121,7 +137,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		err := d.device.Run(ctx, events)
 		d.systemd.stopping()
 		if forGood(ctx) {
-			d.stopper.stop(d.bank, d.onStop)
+			d.stopper.stop(d.bank, d.config().GPIO.OnStop)
 		}
 		return err
 	})
@@ -136,53 +152,6 @@ func (d *daemon) serve(ctx context.Context) error {
 // newClock makes the clock that dates tokens and telemetry.
 func newClock(cfg config.Config, log *slog.Logger) *clock.Clock {
 	return clock.New(clock.Options{Servers: cfg.NTP.Servers, Log: log.With("part", "clock")})
-}
-
-var transports = map[config.Transport]identity.Transport{
-	config.TransportAuto: identity.Auto, config.TransportMQTT: identity.MQTT, config.TransportWebSocket: identity.WebSocket,
-}
-
-// identityCertificate is that of the device, for DPS and hub alike.
-func identityCertificate(cfg config.Config) identity.Certificate {
-	if !cfg.DPS.Cert.IsZero() {
-		return identity.Certificate(cfg.DPS.Cert)
-	}
-	return identity.Certificate(cfg.Hub.Cert)
-}
-
-// agent is how the daemon calls itself to DPS and hub.
-func agent() string {
-	return fmt.Sprintf("tasmota-azd/%s (%s; %s)", version, runtime.GOOS, runtime.GOARCH)
-}
-
-// newHub makes the client, and what tells it who and where it is.
-func newHub(cfg config.Config, st *store.Store, clk *clock.Clock, log *slog.Logger) *hub.Client {
-	ids := identity.New(identity.Options{
-		Hub:         hub.Identity{Host: cfg.Hub.Host, DeviceID: cfg.Hub.DeviceID, Gateway: cfg.Hub.Gateway, Key: cfg.Hub.Key},
-		Secondary:   cfg.Hub.Secondary,
-		Certificate: identityCertificate(cfg),
-		Transport:   transports[cfg.Hub.Transport],
-		DPS: dps.Options{
-			Endpoint: cfg.DPS.Endpoint, ScopeID: cfg.DPS.ScopeID, RegistrationID: cfg.DPS.RegistrationID,
-			Key: cfg.DPS.Key, Roots: cfg.DPS.CA.Pool(), Now: clk.Now, UserAgent: agent(), ModelID: twin.ModelID(len(cfg.Relays)),
-			Log: log.With("part", "dps"),
-		},
-		Group: cfg.DPS.KeyKind == config.Group,
-		Store: st,
-		Now:   clk.Now,
-		Log:   log.With("part", "identity"),
-	})
-	port, webPort := cfg.Hub.Port, 0
-	if cfg.Hub.Transport == config.TransportWebSocket {
-		port, webPort = 0, port
-	}
-	return hub.New(hub.Options{
-		Identify: ids.Identify, Accepted: ids.Accepted, Port: port, WebPort: webPort,
-		TokenTTL: cfg.Hub.TokenTTL, KeepAlive: cfg.Hub.KeepAlive, ClientType: agent(), ModelID: twin.ModelID(len(cfg.Relays)),
-		Roots: cfg.Hub.CA.Pool(), Now: clk.Now,
-		Will: func(deviceID string) hub.Telemetry { return device.Will(cfg.Telemetry.FullTopic, deviceID) },
-		Log:  log.With("part", "hub"),
-	})
 }
 
 // keep notes the edges of the last moment: of a start that failed, and of a stop.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ func (s status) screen(now time.Time) string {
 	if s.Failure != "" {
 		fmt.Fprintf(w, "last failure\t%s, %s\n", s.Failure, moment(s.FailedAt, now))
 	}
+	s.Configuration.lines(w, now)
 	fmt.Fprintf(w, "\nRELAY\tNAME\tPIN\tSTATE\tSINCE\tCAUSE\n")
 	for _, r := range s.Relays {
 		state := "off"
@@ -38,6 +40,20 @@ func (s status) screen(now time.Time) string {
 	}
 	_ = w.Flush() // a Builder takes everything
 	return text.String()
+}
+
+// lines tell of the configuration.
+func (c configuration) lines(w io.Writer, now time.Time) {
+	fmt.Fprintf(w, "configuration\t%s, read %s\n", c.File, moment(c.Read, now))
+	if !c.FailedAt.IsZero() {
+		fmt.Fprintf(w, "NOT RELOADED\t%s\n", moment(c.FailedAt, now))
+	}
+	for _, f := range c.Faults {
+		fmt.Fprintf(w, "\t%s\n", f)
+	}
+	for _, r := range c.NeedsRestart {
+		fmt.Fprintf(w, "needs a restart\t%s\n", r)
+	}
 }
 
 func (s status) hub(now time.Time) string {

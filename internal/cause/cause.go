@@ -19,7 +19,8 @@ const (
 	Start     Door = "start"     // the daemon started on a machine that ran on: the saved state
 	Adopted   Door = "adopted"   // the daemon took back a line that systemd had kept
 	Recovered Door = "recovered" // a line that was lost came back, and got its last state
-	Removed   Door = "removed"   // the relay is no longer in the file: its line, kept from before, is released
+	Removed   Door = "removed"   // the relay is no longer in the file: it is opened, and its line released
+	Reload    Door = "reload"    // the file was read again: the relay is new, or its active_low was corrected
 	Stop      Door = "stop"      // the service ended: what gpio.on_stop wants
 )
 

@@ -62,6 +62,7 @@ type Clock struct {
 	epoch  time.Time // a moment on both clocks; local time counts from it
 	proof  atomic.Pointer[proof]
 	proven chan struct{} // closed at the first proof
+	others chan []string // servers to ask from now on
 
 	rounds rounds // of Run alone
 }
@@ -101,7 +102,16 @@ func New(o Options) *Clock {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Clock{o: o, epoch: o.Now(), proven: make(chan struct{})}
+	return &Clock{o: o, epoch: o.Now(), proven: make(chan struct{}), others: make(chan []string, 1)}
+}
+
+// Ask makes Run ask other servers from now on, and at once. What is proven stays.
+func (c *Clock) Ask(servers []string) {
+	select {
+	case <-c.others: // which nobody has come to ask
+	default:
+	}
+	c.others <- servers
 }
 
 // Wait returns nil when the time is proven, or the cause of ctx's end.

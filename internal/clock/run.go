@@ -44,6 +44,8 @@ func (c *Clock) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case c.o.Servers = <-c.others:
+			c.rounds.retry, c.rounds.reported = firstRetry, time.Time{}
 		case <-time.After(pause):
 		}
 	}

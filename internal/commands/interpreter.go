@@ -87,6 +87,15 @@ func New(o Options) *Interpreter {
 	return in
 }
 
+// Rewire takes what another configuration says. The Relays are other ones by now, or as
+// many as before; settings, backlog and session stay.
+func (in *Interpreter) Rewire(now time.Time, names []string, maxAge []time.Duration, period time.Duration) {
+	in.names, in.maxAge = friendlyNames(names, in.relays.Len()), maxAge
+	if in.settings.under(period) && in.tele.connected {
+		in.tele.due, in.tele.cause = in.nextReport(now), cause.Cause{}
+	}
+}
+
 // Run executes c, which arrived at now, and what it lets out of the backlog at
 // once. It always returns what Tasmota would answer; the error is for whoever
 // runs the device: ErrUnknown, ErrRejected, or a pin that could not be driven.

@@ -38,11 +38,19 @@ func (s Settings) SaveState() bool {
 // started returns the settings of a run that begins under a file that says
 // period.
 func (s Settings) started(period time.Duration) Settings {
-	if seconds := int(period / time.Second); s.FilePeriod != seconds {
-		s.TelePeriod, s.FilePeriod = seconds, seconds
-	}
+	s.under(period)
 	s.BootCount++
 	return s
+}
+
+// under takes the period that the file says, and tells whether it is another than before.
+func (s *Settings) under(period time.Duration) bool {
+	seconds := int(period / time.Second)
+	if s.FilePeriod == seconds {
+		return false
+	}
+	s.TelePeriod, s.FilePeriod = seconds, seconds
+	return true
 }
 
 func (s Settings) option(i int) int {

@@ -90,11 +90,16 @@ func (in *Interpreter) telemetryDue(now time.Time) []Reply {
 		return nil
 	}
 	why := in.tele.cause
-	in.tele.due, in.tele.cause = time.Time{}, cause.Cause{}
-	if period := in.settings.TelePeriod; period > 0 {
-		in.tele.due = now.Add(time.Duration(period) * time.Second)
-	}
+	in.tele.due, in.tele.cause = in.nextReport(now), cause.Cause{}
 	return []Reply{{Topic: "STATE", Body: in.stateBody(now), Tele: true, Periodic: true, Cause: why}}
+}
+
+// nextReport is when the STATE after one at now is due, zero for never.
+func (in *Interpreter) nextReport(now time.Time) time.Time {
+	if in.settings.TelePeriod == 0 {
+		return time.Time{}
+	}
+	return now.Add(time.Duration(in.settings.TelePeriod) * time.Second)
 }
 
 // infos returns INFO1 to INFO3 (language reference, 3.4). There is no web

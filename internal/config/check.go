@@ -14,6 +14,7 @@ type checker struct {
 	info fs.FileInfo // of the configuration file, nil if not known
 
 	credentials string            // directory of those that systemd gave, or empty
+	sealed      []string          // keys whose value is one of these
 	given       map[string]string // secrets that are not in their files yet, by name
 }
 
@@ -29,7 +30,7 @@ func (c *checker) config(w *written) Config {
 	c.path(w.StateDir, &cfg.StateDir)
 	c.metrics(&w.Metrics, &cfg.Metrics)
 	c.log(&w.Log, &cfg.Log)
-	cfg.Warnings = c.warned()
+	cfg.Credentials, cfg.Warnings = c.sealed, c.warned()
 	return cfg
 }
 

@@ -33,10 +33,15 @@ type Config struct {
 	GPIO      GPIO
 	Board     string  // the preset that Relays come from, empty without one
 	Relays    []Relay // 1 to 32
+	PinLines  []int   // of each relay: the line of the file that says its pin
 	Telemetry Telemetry
 	StateDir  string
 	Metrics   Metrics
 	Log       Log
+
+	// Credentials are the keys of the file whose value systemd gave the service
+	// (LoadCredential= in systemd.exec(5)), which it does at a start only.
+	Credentials []string
 
 	// Warnings are things the owner should mend although the daemon can run,
 	// one line each, beginning with file and line.

@@ -19,6 +19,7 @@ func (c *checker) secretPath(s scalar, into *string) bool {
 		path := filepath.Join(c.credentials, s.text)
 		if _, err := os.Lstat(path); err == nil {
 			*into = path
+			c.sealed = append(c.sealed, s.path)
 		}
 	}
 	return true

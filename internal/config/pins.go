@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -36,11 +37,15 @@ var header = [41]string{
 func (c *checker) relays(w *written, cfg *Config) {
 	if !w.Board.given {
 		cfg.Relays = c.listed(&w.Relays, cfg.GPIO)
+		for _, r := range w.Relays.items {
+			cfg.PinLines = append(cfg.PinLines, r.Pin.line)
+		}
 		return
 	}
 	if b, ok := c.board(w.Board); ok {
 		cfg.Board = b.Name
 		cfg.Relays = c.preset(b, w.Board, &w.Relays, cfg.GPIO)
+		cfg.PinLines = slices.Repeat([]int{w.Board.line}, len(cfg.Relays))
 	}
 }
 

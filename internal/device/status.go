@@ -110,8 +110,11 @@ type WhyAnswer struct {
 // counted from 1. It may be called from any goroutine while Run runs.
 func (d *Device) Why(ctx context.Context, relay, most int) (all []Why, err error) {
 	err = d.do(ctx, func(time.Time) {
+		if relay < 1 || relay > len(d.o.Pins) {
+			return // the file is another since it was asked for
+		}
 		for _, e := range d.o.Journal.Edges(edges.Most) {
-			if e.Relay != relay {
+			if e.Pin != d.o.Pins[relay-1] { // its number may have been another's
 				continue
 			}
 			w := Why{Edge: e}
@@ -128,9 +131,14 @@ func (d *Device) Why(ctx context.Context, relay, most int) (all []Why, err error
 }
 
 // RelayNumber finds a relay by its number, "1" or "relay1" or "Power1", or by its name
-// or pin, in any letter case; 0 if there is none.
-func (d *Device) RelayNumber(text string) int {
-	text = strings.ToLower(text)
+// or pin, in any letter case; 0 if there is none. It may be called from any goroutine
+// while Run runs.
+func (d *Device) RelayNumber(ctx context.Context, text string) (n int, err error) {
+	err = d.do(ctx, func(time.Time) { n = d.number(strings.ToLower(text)) })
+	return n, err
+}
+
+func (d *Device) number(text string) int {
 	for i := range d.o.Pins {
 		for _, known := range []string{strconv.Itoa(i + 1), "relay" + strconv.Itoa(i+1), "power" + strconv.Itoa(i+1), strings.ToLower(d.name(i)), strings.ToLower(d.o.Pins[i])} {
 			if text == known && text != "" {

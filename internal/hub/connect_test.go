@@ -58,7 +58,7 @@ func TestConnectVectors(t *testing.T) {
 				},
 				KeepAlive:  180 * time.Second,
 				ClientType: tt.In.DeviceClientType,
-				ModelID:    tt.In.ModelID,
+				ModelID:    func() string { return tt.In.ModelID },
 				Now:        func() time.Time { return time.UnixMilli(tt.In.NowMs) },
 			}, &dialed)
 			want := tt.Out

@@ -48,12 +48,13 @@ type Options struct {
 	TokenTTL   time.Duration // life of a token, default 1 h; a new one is used after 75 to 85 % of it
 	KeepAlive  time.Duration // default 60 s; whole seconds from 1 to 1177 (contract, section 1.5)
 	ClientType string        // DeviceClientType, free text for the hub's diagnostics
-	ModelID    string        // of IoT Plug and Play, such as "dtmi:example:Pump;1"; empty announces none
+	ModelID    func() string // of IoT Plug and Play, such as "dtmi:example:Pump;1"; empty announces none
 
 	Roots *x509.CertPool   // whom to trust, default the system's roots
 	Now   func() time.Time // dates tokens and checks certificates, default time.Now
 
-	// Will makes the message that the hub publishes if the link dies.
+	// Will makes the message that the hub publishes if the link dies. Renew sees when
+	// it makes another one.
 	Will func(deviceID string) Telemetry
 
 	// Proxy names the HTTP proxy for a WebSocket, or nil. The default asks the
@@ -78,6 +79,7 @@ type Client struct {
 	dialer   *net.Dialer
 	sessions tls.ClientSessionCache
 	current  atomic.Pointer[link] // of the session that stands
+	look     chan struct{}        // holds one token when Renew was called
 }
 
 // New returns a Client that is not connected. It starts nothing.
@@ -107,13 +109,33 @@ func New(o Options) *Client {
 	if o.Accepted == nil {
 		o.Accepted = func(Identity) {}
 	}
+	if o.ModelID == nil {
+		o.ModelID = func() string { return "" }
+	}
 	c := &Client{
 		opts: o, out: newOutbox(), counts: newCounting(),
 		dialer: tcpDialer(o.KeepAlive), sessions: tls.NewLRUClientSessionCache(2),
+		look: make(chan struct{}, 1),
 	}
 	c.chance = c.turns.Next
 	return c
 }
+
+// After returns a Client with other options that goes on where c is left, once its Run
+// has returned: with what was not sent yet, and with its counts.
+func (c *Client) After(o Options) *Client {
+	next := New(o)
+	next.out, next.counts = c.out, c.counts
+	return next
+}
+
+// Renew looks whether the session would be begun with the same key, certificate and will
+// today. If not, the next one follows on it in good order, as when a token is renewed.
+// While no session stands, the next attempt is made at once. It never blocks.
+func (c *Client) Renew() { nudge(c.look) }
+
+// Connected reports whether a session stands.
+func (c *Client) Connected() bool { return c.current.Load() != nil }
 
 // maxKeepAlive is the largest keep-alive the hub honours (contract, section 1.5).
 const maxKeepAlive = 1177 * time.Second

@@ -39,6 +39,7 @@ type link struct {
 	express *express
 	calls   *calls
 	twin    *twinLink
+	will    string    // the topic of it
 	due     time.Time // when its token is to be renewed, or a new certificate looked for
 
 	ctx  context.Context // ends when the link is lost or closed; its cause says why
@@ -78,7 +79,7 @@ func (c *Client) dialError(id Identity, way Way, err error) error {
 func (c *Client) newLink(ctx context.Context, on *reached) *link {
 	l := &link{
 		id:      on.id,
-		user:    username(on.id.Host, on.id.DeviceID, c.opts.ClientType, c.opts.ModelID),
+		user:    username(on.id.Host, on.id.DeviceID, c.opts.ClientType, c.opts.ModelID()),
 		prefix:  inboundPrefix(on.id.DeviceID),
 		conn:    on.conn,
 		in:      newInbox(),
@@ -132,6 +133,7 @@ func (c *Client) mqttOptions(l *link) *mqtt.ClientOptions {
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) { l.lose(lostError(err)) })
 	if c.opts.Will != nil {
 		will := c.opts.Will(l.id.DeviceID)
+		l.will = will.Topic
 		o.SetBinaryWill(encode(outboundPrefix(l.id.DeviceID), will), will.Body, 1, false)
 	}
 	return o

@@ -14,6 +14,7 @@ import (
 // wait, and in the end stay with the hub; connections go on.
 func (c *Client) Run(ctx context.Context, events chan<- Event) error {
 	r := &run{Client: c, events: events}
+	defer r.out.close()
 	defer r.discard()
 	for {
 		err := r.session(ctx)
@@ -141,6 +142,8 @@ func (r *run) pause(ctx context.Context, d time.Duration) bool {
 		case to <- ev:
 			r.untold.told()
 		case <-timer.C:
+			return true
+		case <-r.look:
 			return true
 		case <-ctx.Done():
 			return false

@@ -47,10 +47,19 @@ func (s *successor) close() {
 // run ends when a connection has been taken, or with ctx.
 func (s *successor) run(ctx context.Context) {
 	var again retry
-	for wait := time.Until(s.old.due); sleep(ctx, wait); {
+	wait, renew := time.Until(s.old.due), false
+	for {
+		looked, ok := s.sleep(ctx, wait)
+		if !ok {
+			return
+		}
 		id, err := s.identify(ctx, again.trouble)
-		if err == nil && s.uptodate(id) {
+		renew = renew || !looked && s.old.id.Certificate.IsZero()
+		if err == nil && !renew && s.uptodate(id) {
 			wait = lookEvery
+			if s.old.id.Certificate.IsZero() {
+				wait = time.Until(s.old.due)
+			}
 			continue
 		}
 		var next *reached
@@ -74,10 +83,26 @@ func (s *successor) run(ctx context.Context) {
 	}
 }
 
-// uptodate reports whether the session needs no successor: it has no token, and id
-// comes with the same certificate.
+// sleep waits, and reports whether ctx goes on, and whether Renew ended it early.
+func (s *successor) sleep(ctx context.Context, d time.Duration) (looked, ok bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return false, true
+	case <-s.look:
+		return true, true
+	case <-ctx.Done():
+		return false, false
+	}
+}
+
+// uptodate reports whether the session would be begun as it was: id comes with the same
+// key or certificate, and the will is the same.
 func (s *successor) uptodate(id Identity) bool {
-	return !s.old.id.Certificate.IsZero() && id.Certificate.Equal(s.old.id.Certificate)
+	old := s.old
+	return id.Certificate.Equal(old.id.Certificate) && id.Key.Equal(old.id.Key) &&
+		(s.opts.Will == nil || s.opts.Will(old.id.DeviceID).Topic == old.will)
 }
 
 // offer waits until next is taken, and discards it if it dies or becomes stale.
@@ -118,16 +143,4 @@ func (c *Client) reach(ctx context.Context, id Identity) (*reached, error) {
 	}
 	id.Way = way
 	return &reached{id, newConn(raw, c.opts.KeepAlive), from}, nil
-}
-
-// sleep waits, and reports whether ctx goes on.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -57,12 +57,16 @@ func (b *Bank) releaseOthers(others []Line) {
 	why := cause.Cause{Door: cause.Removed}
 	for _, line := range others {
 		level, _ := line.Held()
+		off := level
+		if l, ok := line.(interface{ Off() gpio.Level }); ok {
+			off = l.Off()
+		}
 		if err := line.Release(); err != nil {
 			b.log.Error("line of a relay that was removed is not released", "pin", line.Name(), "err", err)
 			continue
 		}
 		b.log.Info("line of a relay that was removed is off and released", "pin", line.Name())
-		if on, ok := line.(interface{ Off() gpio.Level }); ok && level != on.Off() {
+		if level != off {
 			b.edges(Edge{Time: time.Now(), Pin: line.Name(), From: On, To: Off, Cause: why})
 		}
 	}

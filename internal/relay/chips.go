@@ -99,7 +99,26 @@ func (k kernel) open(o Options) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	return Found{Driver: driverOf(places), Pins: pins, Others: c.others(adopted)}, nil
+	return Found{Driver: driverOf(places), Pins: pins, Others: c.others(adopted), more: c.more}, nil
+}
+
+// more finds a further line, when this process holds some already.
+func (c *chips) more(name string, have []Pin) (Pin, error) {
+	unread := c.list()
+	places, err := c.match([]string{name})
+	if err != nil {
+		return nil, errors.Join(err, unread)
+	}
+	for _, p := range have {
+		if l, ok := p.(*chipLine); ok && l.place == places[0] {
+			return l, nil
+		}
+	}
+	pins, err := c.pins([]string{name}, places, nil)
+	if err != nil {
+		return nil, err
+	}
+	return pins[0], nil
 }
 
 // list reads the chips of this machine.

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"tasmota-azd/internal/cause"
@@ -23,6 +24,18 @@ func newLimits(wires []Wire, most int) limits {
 		l.every[i] = w.MinInterval
 	}
 	return l
+}
+
+// follow goes on where old left off: was has the number there of each relay, or -1.
+func (l *limits) follow(old *limits, was []int) {
+	for i, o := range was {
+		if o >= 0 {
+			l.last[i] = old.last[o]
+		}
+	}
+	l.refused = old.refused
+	closes := append(slices.Clone(old.closes[old.oldest:]), old.closes[:old.oldest]...)
+	l.closes = closes[max(len(closes)-l.most, 0):]
 }
 
 // allow tells whether relay i may close now.

@@ -91,6 +91,7 @@ func (l *chipLine) Regain(level gpio.Level) error {
 // Release drives the line off and lets it go, here and in the keeper.
 func (l *chipLine) Release() error {
 	err := l.line.Release()
+	l.line = nil
 	l.chips.forget(l.place.FDName())
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -42,6 +43,38 @@ type Found struct {
 	Driver Driver
 	Pins   []Pin  // one for each name
 	Others []Line // lines that were kept for relays which no name stands for any more
+
+	more func(name string, have []Pin) (Pin, error) // of the same driver
+}
+
+// Again finds pins by the same driver once more, for another list of names. A pin that
+// have holds is that same value again: by the name it has there it is not even looked
+// for, as its chip may be gone. As Open does it moves none, and its errors are alike.
+func (f Found) Again(names []string, have map[string]Pin) ([]Pin, error) {
+	var errs []error
+	pins, known := make([]Pin, len(names)), slices.Collect(maps.Values(have))
+	for i, name := range names {
+		if pins[i] = have[name]; pins[i] == nil {
+			pin, err := f.more(name, known)
+			if err != nil {
+				errs = append(errs, of(i, err))
+				continue
+			}
+			pins[i], known = pin, append(known, pin)
+		}
+		if first := slices.Index(pins[:i], pins[i]); first >= 0 {
+			errs = append(errs, &NameError{Relay: i, Name: name, Hint: fmt.Sprintf("%s is already relays[%d]", pins[i].Name(), first)})
+		}
+	}
+	return pins, errors.Join(errs...)
+}
+
+// of makes an error about the only name that was looked for one about relay i.
+func of(i int, err error) error {
+	if e, ok := errors.AsType[*NameError](err); ok {
+		e.Relay = i
+	}
+	return err
 }
 
 // board is what a driver has to know. Pin returns nil for a name it does not
@@ -133,7 +166,16 @@ func openPeriph(o Options) (Found, error) {
 // look finds the pins of a board.
 func look(name string, b board, names []string) (Found, error) {
 	pins, err := find(b, names)
-	return Found{Driver: Driver{Name: name, About: b.About()}, Pins: pins}, err
+	return Found{Driver: Driver{Name: name, About: b.About()}, Pins: pins, more: func(name string, have []Pin) (Pin, error) {
+		pins, err := find(b, []string{name})
+		if err != nil {
+			return nil, err
+		}
+		if old := slices.IndexFunc(have, func(h Pin) bool { return h.Name() == pins[0].Name() }); old >= 0 {
+			return have[old], nil
+		}
+		return pins[0], nil
+	}}, err
 }
 
 // release is the kernel's, or empty.

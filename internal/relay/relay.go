@@ -94,6 +94,20 @@ type Bank struct {
 // those of all pins that failed, and the others stand as they should all the
 // same: New may be tried again with the same pins.
 func New(wires []Wire, s Setup) (*Bank, error) {
+	b := newBank(wires, s)
+	var errs []error
+	for i := range b.wires {
+		errs = append(errs, b.failed(i, b.begin(i, s)))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	b.releaseOthers(s.Others)
+	return b, nil
+}
+
+// newBank returns a bank that has driven nothing yet.
+func newBank(wires []Wire, s Setup) *Bank {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
@@ -111,15 +125,7 @@ func New(wires []Wire, s Setup) (*Bank, error) {
 		log:    s.Log,
 	}
 	copy(b.on, s.On)
-	var errs []error
-	for i := range b.wires {
-		errs = append(errs, b.failed(i, b.begin(i, s)))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	b.releaseOthers(s.Others)
-	return b, nil
+	return b
 }
 
 // Len returns the number of relays.

@@ -62,7 +62,7 @@ type value struct {
 func (v value) since(was value) Change {
 	switch {
 	case !v.secret:
-		return Change{v.key, shown(was.text), shown(v.text)}
+		return Change{v.key, plainly(was.text), plainly(v.text)}
 	case was.text == "":
 		return Change{v.key, "", "one"}
 	case v.text == "":
@@ -97,8 +97,8 @@ func (c Config) values() []value {
 	}
 }
 
-// shown is a text of the file for a log, unless it looks like a key in the wrong place.
-func shown(text string) string {
+// plainly is a text of the file for a log, unless it looks like a key in the wrong place.
+func plainly(text string) string {
 	if text == "" || secretive(text) || len(text) > maxQuoted {
 		return strings.Trim(quote(text), `"`)
 	}
@@ -144,7 +144,7 @@ func diffRelays(old, new []Relay) (all []Change) {
 		was, path := old[o], fmt.Sprintf("relays[%d]", i)
 		add := func(key string, from, to any) {
 			if from != to {
-				all = append(all, Change{path + key, shown(fmt.Sprint(from)), shown(fmt.Sprint(to))})
+				all = append(all, Change{path + key, plainly(fmt.Sprint(from)), plainly(fmt.Sprint(to))})
 			}
 		}
 		add("", fmt.Sprintf("relay %d on %s", o+1, r.Pin), fmt.Sprintf("relay %d on %s", i+1, r.Pin))
@@ -158,7 +158,7 @@ func diffRelays(old, new []Relay) (all []Change) {
 
 // words are the relay for a log.
 func (r Relay) words() string {
-	text := shown(r.Name) + " on " + shown(r.Pin)
+	text := plainly(r.Name) + " on " + plainly(r.Pin)
 	if r.ActiveLow {
 		text += " (active low)"
 	}

@@ -138,4 +138,3 @@ func TestPinLines(t *testing.T) {
 		t.Errorf("lines %v of %d relays", preset.PinLines, len(preset.Relays))
 	}
 }
-

@@ -39,7 +39,7 @@ func (d *Device) Change(ctx context.Context, c Change) (err error) {
 
 func (d *Device) change(now time.Time, c Change) error {
 	if c.Rewire != nil {
-		known := d.state(now)
+		known := d.state(now, State{})
 		pins, err := c.Rewire(func(pin string) bool { return known.Wanted(pin, false) })
 		if err != nil {
 			d.note(now, journal.Outcome{}) // what was tried and taken back

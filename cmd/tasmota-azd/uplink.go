@@ -136,6 +136,7 @@ func sameDevice(a, b config.Config) bool {
 		a.DPS.ScopeID == b.DPS.ScopeID && a.DPS.Endpoint == b.DPS.Endpoint && a.DPS.RegistrationID == b.DPS.RegistrationID
 }
 
+// agent is how the daemon calls itself to DPS and hub.
 func agent() string {
 	return fmt.Sprintf("tasmota-azd/%s (%s; %s)", version, runtime.GOOS, runtime.GOARCH)
 }

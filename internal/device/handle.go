@@ -80,7 +80,9 @@ func (d *Device) message(now time.Time, m hub.Message) {
 		if len(m.ID) <= maxID {
 			w.command.Cause.ID = m.ID
 		}
+		d.unacked = append(d.unacked, w)
 		d.run(now, w.command, originOf(m))
+		return
 	}
 	d.unacked = append(d.unacked, w)
 	d.acknowledge(now)
@@ -96,10 +98,12 @@ func (d *Device) answerAgain(now time.Time, past journal.Past) {
 	}
 }
 
-// run runs one command, sends its answers, and writes its line in the log.
+// run runs one command, sends its answers, acknowledges its message unless more of it is
+// in the backlog, and then writes its line in the log.
 func (d *Device) run(now time.Time, c commands.Command, from origin) ([]commands.Reply, error) {
 	replies, err := d.o.Commands.Run(now, c)
 	d.publish(now, []journal.Command{d.command(now, c, from)}, replies)
+	d.acknowledge(now)
 	attrs := []slog.Attr{
 		slog.String("command", c.Name), slog.Int("index", c.Index), slog.String("arg", shorten(c.Shown())),
 		slog.String("cause", c.Cause.String()), slog.String("result", result(replies)),

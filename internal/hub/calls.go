@@ -135,5 +135,6 @@ func (p *pump) reply() {
 			}
 			return
 		}
+		p.handed++
 	}
 }

@@ -37,7 +37,8 @@ type conn struct {
 	within    time.Duration // how long one packet may take to leave
 	keepAlive time.Duration // as CONNECT says it
 	frames    frames
-	writer    chan struct{} // full while a packet is being written: a WebSocket bears no two
+	writer    chan struct{} // full while something is being written: a WebSocket bears no two
+	batch     batch         // belongs to whoever fills writer
 	closed    atomic.Bool   // by this side
 	polite    atomic.Bool   // say goodbye when closing
 	leaves    atomic.Bool   // closing waits until the hub closes
@@ -117,16 +118,6 @@ func (c *conn) ping() { c.send([]byte{packets.Pingreq << 4, 0}) }
 
 // quit sends a DISCONNECT.
 func (c *conn) quit() { c.send([]byte{packets.Disconnect << 4, 0}) }
-
-func (c *conn) send(p []byte) (int, error) {
-	c.writer <- struct{}{}
-	defer func() { <-c.writer }()
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.within)); err != nil {
-		return 0, c.report(err)
-	}
-	n, err := c.Conn.Write(p)
-	return n, c.report(err)
-}
 
 // SetWriteDeadline does nothing: Write has its own.
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }

@@ -20,6 +20,7 @@ type pump struct {
 	out    *outbox
 	pulse  pulse
 	flight []flying // the messages on the wire, in the order of the outbox
+	handed int      // packets given to paho since the last batch
 }
 
 // A flying message waits for its PUBACK.
@@ -37,9 +38,7 @@ func (p *pump) run() {
 	parting := p.link.parting
 	for p.link.ctx.Err() == nil {
 		p.confirm() // first, as it makes room to publish
-		p.reply()
-		p.publish(prefix)
-		p.acknowledge()
+		p.handOver(prefix)
 		if parting == nil && p.idle() {
 			close(p.link.drained)
 			break
@@ -68,6 +67,16 @@ func (p *pump) run() {
 	p.out.rewind(p.arrived)
 }
 
+// handOver gives paho what there is to send. It leaves together.
+func (p *pump) handOver(prefix string) {
+	p.link.conn.hold()
+	p.handed = 0
+	p.reply()
+	p.publish(prefix)
+	p.acknowledge()
+	p.link.conn.release(p.handed)
+}
+
 // late does what is due at now: it pings, or gives the link up.
 func (p *pump) late(now time.Time) {
 	switch {
@@ -85,6 +94,7 @@ func (p *pump) late(now time.Time) {
 func (p *pump) acknowledge() {
 	for a := p.link.in.finished(); a != nil; a = p.link.in.finished() {
 		a.message.Ack()
+		p.handed++
 	}
 }
 
@@ -101,6 +111,7 @@ func (p *pump) publish(prefix string) {
 			}
 			return
 		}
+		p.handed++
 		p.flight = append(p.flight, flying{token, time.Now()})
 		p.acknowledge()
 		p.reply()

@@ -54,8 +54,10 @@ var rooms = map[string]string{
 	"internal/identity": "internal/certificate internal/dps internal/hub internal/lasting internal/spread internal/store internal/token",
 	"internal/enroll":   "internal/boards internal/config internal/config/edit internal/token",
 	"internal/control":  "internal/metrics",
+	"internal/doctor":   "internal/clock internal/config internal/control internal/dps internal/hub internal/identity internal/relay internal/relay/gpiochip internal/store systemd",
+	"systemd":           "",
 	"internal/device":   "internal/cause internal/commands internal/edges internal/hub internal/journal internal/lasting internal/metrics internal/store internal/twin",
-	"cmd/tasmota-azd": "configs internal/boards internal/boards/trial internal/bundle internal/cause internal/clock internal/commands internal/config internal/config/edit internal/config/fresh internal/control internal/device internal/dps internal/edges internal/enroll " +
+	"cmd/tasmota-azd": "configs internal/boards internal/boards/trial internal/bundle internal/cause internal/clock internal/commands internal/config internal/config/edit internal/config/fresh internal/control internal/device internal/doctor internal/dps internal/edges internal/enroll " +
 		"internal/hub internal/identity internal/journal internal/logs internal/metrics internal/relay internal/relay/gpiochip internal/store internal/system internal/token internal/twin",
 
 	// The stand-in is a product of its own.

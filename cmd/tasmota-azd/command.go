@@ -46,17 +46,13 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 			panic(err) // only if the flag above is not there
 		}
 	}
-	check := &cobra.Command{
-		Use: "check", Short: "Check the configuration file and name every mistake", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return checkFile(path, stdout) },
-	}
 	show := &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		Run: func(*cobra.Command, []string) {
 			fmt.Fprint(stdout, versionLine())
 		},
 	}
-	root.AddCommand(daemon, check, boardCommand(&path, stdout), configCommand(&path, stdout), enrollCommand(&path, stdout, stderr), supportCommand(&path, stdout), show)
+	root.AddCommand(daemon, checkCommand(&path, stdout), boardCommand(&path, stdout), configCommand(&path, stdout), enrollCommand(&path, stdout, stderr), supportCommand(&path, stdout), show)
 	root.AddCommand(askCommands(stdout)...)
 	return root
 }
@@ -64,17 +60,4 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 // versionLine says which program this is.
 func versionLine() string {
 	return fmt.Sprintf("tasmota-azd %s (%s, %s/%s, built %s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, buildTime)
-}
-
-// checkFile reads the file as the daemon would and prints what it says.
-func checkFile(path string, stdout io.Writer) error {
-	cfg, err := load(path)
-	if err != nil {
-		return err
-	}
-	for _, w := range cfg.Warnings {
-		fmt.Fprintf(stdout, "warning: %s\n", w)
-	}
-	_, err = fmt.Fprintf(stdout, "%s: no mistakes; %d relay(s)\n", path, len(cfg.Relays))
-	return err
 }

@@ -52,7 +52,7 @@ func TestConfigInit(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(filepath.Dir(file), "device.key"), []byte(strings.Repeat("QUJD", 8)), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if out, err := say(t, "", "check", "--config", file); err != nil || !strings.Contains(out, "no mistakes; 2 relay(s)") {
+			if out, err := say(t, "", "check", "--only", "file", "--config", file); err != nil || !strings.Contains(out, "no mistakes; 2 relay(s)") {
 				t.Errorf("check: %v: %s", err, out)
 			}
 			if files, err := os.ReadDir(filepath.Dir(file)); err != nil || len(files) != 2 {

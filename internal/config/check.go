@@ -16,6 +16,7 @@ type checker struct {
 	credentials string            // directory of those that systemd gave, or empty
 	sealed      []string          // keys whose value is one of these
 	given       map[string]string // secrets that are not in their files yet, by name
+	secrets     []string          // files of them that are named
 }
 
 func (c *checker) config(w *written) Config {
@@ -30,7 +31,7 @@ func (c *checker) config(w *written) Config {
 	c.path(w.StateDir, &cfg.StateDir)
 	c.metrics(&w.Metrics, &cfg.Metrics)
 	c.log(&w.Log, &cfg.Log)
-	cfg.Credentials, cfg.Warnings = c.sealed, c.warned()
+	cfg.Credentials, cfg.Secrets, cfg.Warnings = c.sealed, c.secrets, c.warned()
 	return cfg
 }
 

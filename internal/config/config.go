@@ -43,6 +43,9 @@ type Config struct {
 	// (LoadCredential= in systemd.exec(5)), which it does at a start only.
 	Credentials []string
 
+	// Secrets are the files of keys and of connection strings that were read.
+	Secrets []string
+
 	// Warnings are things the owner should mend although the daemon can run,
 	// one line each, beginning with file and line.
 	Warnings []string

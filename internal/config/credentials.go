@@ -22,6 +22,7 @@ func (c *checker) secretPath(s scalar, into *string) bool {
 			c.sealed = append(c.sealed, s.path)
 		}
 	}
+	c.secrets = append(c.secrets, *into)
 	return true
 }
 

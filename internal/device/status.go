@@ -11,6 +11,10 @@ import (
 	"tasmota-azd/internal/journal"
 )
 
+// calm is how long a session has to stand until nobody is suspected any more to have cut
+// the ones before short.
+const calm = 2 * time.Minute
+
 // A Status is what the device knows of itself.
 type Status struct {
 	Device   string        `json:"device,omitempty"` // its id, once a session stood
@@ -40,9 +44,10 @@ type RelayStatus struct {
 type Session struct {
 	Connected bool      `json:"connected"`
 	Host      string    `json:"host,omitempty"`
-	Since     time.Time `json:"since,omitzero"` // of this state, by the proven clock
-	Why       string    `json:"why,omitempty"`  // there is none
-	Sessions  int       `json:"sessions"`       // since the start
+	Since     time.Time `json:"since,omitzero"`  // of this state, by the proven clock
+	Why       string    `json:"why,omitempty"`   // there is none
+	Sessions  int       `json:"sessions"`        // since the start
+	Rival     bool      `json:"rival,omitempty"` // another client is likely to use this device id: sessions are cut short, one after the other
 }
 
 // Status returns how the device fares. It may be called from any goroutine while Run
@@ -54,6 +59,9 @@ func (d *Device) Status(ctx context.Context) (s Status, err error) {
 			Backlog: len(d.o.Commands.Backlog(now).Commands), Spent: d.meter.spent, Limit: d.meter.limit,
 		}
 		s.Session.Sessions = d.shadow.sessions
+		if s.Session.Connected && d.o.Wall(now).Sub(s.Session.Since) > calm {
+			s.Session.Rival = false
+		}
 		for i, r := range d.relays() {
 			s.Relays = append(s.Relays, RelayStatus{
 				Number: i + 1, Name: r.Name, Pin: r.Pin, On: r.On, Since: r.Since, Cause: r.Cause, Fault: r.Fault,
@@ -82,7 +90,7 @@ func (s *standing) note(wall time.Time, ev hub.Event) bool {
 		if ev.Renewal {
 			return false
 		}
-		s.Connected, s.Why = false, ev.Err.Error()
+		s.Connected, s.Why, s.Rival = false, ev.Err.Error(), ev.Rival
 	}
 	if s.Connected != was.Connected || s.Since.IsZero() && s.Session != was {
 		s.Since = wall

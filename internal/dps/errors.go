@@ -69,7 +69,12 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Error is one line.
 func (e *Error) Error() string {
-	return fmt.Sprintf("DPS %s: %s%s; %s", e.Endpoint, e.what(), e.details(), e.remedy())
+	return e.What() + "; " + e.Remedy()
+}
+
+// What is the first half of the text: what happened, and where.
+func (e *Error) What() string {
+	return fmt.Sprintf("DPS %s: %s%s", e.Endpoint, e.what(), e.details())
 }
 
 // what says what happened.
@@ -143,8 +148,8 @@ func (e *Error) details() string {
 	return " (" + strings.Join(list, ", ") + ")"
 }
 
-// remedy says what to do.
-func (e *Error) remedy() string {
+// Remedy is the second half: what to do.
+func (e *Error) Remedy() string {
 	switch {
 	case e.Kind == Unreachable:
 		return "check the network, DNS, that outgoing TCP 443 is allowed, and HTTPS_PROXY if there is a proxy"

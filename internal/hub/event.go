@@ -42,6 +42,7 @@ type Disconnected struct {
 	Err     error         // why, in words; nil for a renewal
 	Renewal bool          // ended in good order to use a new token, and the next follows at once
 	Retry   time.Duration // until the next attempt
+	Rival   bool          // so many sessions were cut short that another client is likely to use this device id
 }
 
 // A Message is a cloud-to-device message (contract, section 4). Give it to

@@ -125,7 +125,7 @@ func (r *run) failed(err error) time.Duration {
 		attrs = append([]any{"err", text}, attrs...)
 		r.opts.Log.Warn(what, append(attrs, "retry_in", wait.Round(100*time.Millisecond))...)
 	}
-	r.untold.only(Disconnected{Err: err, Retry: wait})
+	r.untold.only(Disconnected{Err: err, Retry: wait, Rival: r.short >= pushedOut})
 	return wait
 }
 

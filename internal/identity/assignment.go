@@ -31,6 +31,16 @@ func (i *Identities) question() assignment {
 	}
 }
 
+// answers reports whether a is the answer to a question. It also is for a certificate that
+// was renewed since.
+func (a assignment) answers(asked assignment) bool {
+	asked.Hub, asked.DeviceID = a.Hub, a.DeviceID
+	if a.Certificate != "" && asked.Certificate != "" {
+		asked.Certificate = a.Certificate
+	}
+	return a == asked && a.Hub != "" && a.DeviceID != ""
+}
+
 // recall loads the assignment of an earlier run, if it answers the question
 // that the configuration asks now. It also counts for a renewed certificate,
 // which DPS is told of as soon as can be.
@@ -43,12 +53,7 @@ func (i *Identities) recall() {
 	if !ok {
 		return
 	}
-	asked := i.question()
-	asked.Hub, asked.DeviceID = a.Hub, a.DeviceID
-	if a.Certificate != "" && asked.Certificate != "" {
-		asked.Certificate = a.Certificate
-	}
-	if a != asked || a.Hub == "" || a.DeviceID == "" {
+	if !a.answers(i.question()) {
 		i.log.Info("DPS was last asked with another endpoint, scope, id or key", "hub", a.Hub, "registration_id", a.RegistrationID)
 		return
 	}

@@ -147,7 +147,7 @@ func TestExamples(t *testing.T) {
 	}
 	output(t, dir, "openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=pump", "-keyout", "device.key.pem", "-out", "device.pem")
 	for _, e := range examples {
-		output(t, dir, filepath.Join(root, "usr/bin/tasmota-azd"), "check", "--config", e)
+		output(t, dir, filepath.Join(root, "usr/bin/tasmota-azd"), "check", "--only", "file", "--config", e)
 	}
 }
 

@@ -95,6 +95,7 @@ func writeFirst(path string, a fresh.Answers, stdout io.Writer) error {
 	}
 	fmt.Fprintf(stdout, "%s is written. Next:\n", path)
 	for _, m := range lacking {
+		fmt.Fprintf(stdout, "  tasmota-azd enroll --config %s    # asks for the key, and seals it; or do it yourself:\n", path)
 		fmt.Fprintf(stdout, "  %s: %s\n", m.Key, m.Text)
 	}
 	_, err = fmt.Fprintf(stdout, "  tasmota-azd check --config %s\n", path)

@@ -43,7 +43,7 @@ func TestConfigInit(t *testing.T) {
 				}
 			}
 			out, err := say(t, tt.input, append([]string{"config", "init", "--config", file}, tt.flags...)...)
-			if err != nil || !strings.Contains(out, "device.key does not exist") || !strings.Contains(out, "tasmota-azd check") {
+			if err != nil || !strings.Contains(out, "device.key does not exist") || !strings.Contains(out, "tasmota-azd enroll") || !strings.Contains(out, "tasmota-azd check") {
 				t.Fatalf("%v: %s", err, out)
 			}
 			if info, err := os.Stat(file); err != nil || info.Mode() != 0o640 {

@@ -35,22 +35,31 @@ func measureWakes(ctx context.Context, s *stage, o options, r *report) error {
 		return err
 	}
 	for device := range running {
-		often.add(device, float64(after[device].Sleeps-before[device].Sleeps)/watched.Seconds())
-		work.add(device, float64(after[device].Used-before[device].Used)/watched.Seconds())
+		often.add(device, float64(after[device].sleeps-before[device].sleeps)/watched.Seconds())
+		work.add(device, float64(after[device].used-before[device].used)/watched.Seconds())
 	}
 	r.figures = append(r.figures, often, work)
 	return running.stop()
 }
 
-// rest is what the kernel tells of each program's rest so far.
-func (running pair) rest() (map[string]procfs.Rest, error) {
-	all := map[string]procfs.Rest{}
+// A rest is how often a process has gone to sleep so far, and what it has worked.
+type rest struct {
+	sleeps uint64
+	used   time.Duration
+}
+
+func (running pair) rest() (map[string]rest, error) {
+	all := map[string]rest{}
 	for device, p := range running {
-		now, err := procfs.RestOf(p.cmd.Process.Pid)
+		sleeps, err := procfs.SleepsOf(p.cmd.Process.Pid)
 		if err != nil {
 			return nil, err
 		}
-		all[device] = now
+		used, err := procfs.WorkOf(p.cmd.Process.Pid)
+		if err != nil {
+			return nil, err
+		}
+		all[device] = rest{sleeps, used}
 	}
 	return all, nil
 }

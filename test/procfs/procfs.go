@@ -40,41 +40,45 @@ func parseStatus(text string) (m Memory, err error) {
 	return m, nil
 }
 
-// A Rest is how often the threads of a process have gone to sleep so far, which is how
-// often something has woken them, and what they have worked.
-type Rest struct {
-	Sleeps uint64
-	Used   time.Duration
+// SleepsOf counts how often the threads of a process have gone to sleep so far, which is
+// how often something has woken them.
+func SleepsOf(pid int) (n uint64, err error) {
+	err = threads(pid, "status", func(text string) error {
+		sleeps, err := parseSleeps(text)
+		n += sleeps
+		return err
+	})
+	return n, err
 }
 
-// RestOf adds up what /proc/PID/task tells of the threads.
-func RestOf(pid int) (r Rest, err error) {
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
-	if err != nil {
-		return r, err
+// WorkOf is the processor time of the threads of a process so far, in nanoseconds where
+// its stat has hundredths of a second. Not every kernel tells it.
+func WorkOf(pid int) (used time.Duration, err error) {
+	err = threads(pid, "schedstat", func(text string) error {
+		ran, _, _ := strings.Cut(text, " ")
+		ns, err := strconv.ParseInt(ran, 10, 64)
+		used += time.Duration(ns)
+		return err
+	})
+	return used, err
+}
+
+// threads reads a file of each thread.
+func threads(pid int, name string, read func(text string) error) error {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/%s", pid, name))
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("process %d has no thread with a %s", pid, name)
 	}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return r, err
+			return err
 		}
-		n, err := parseSleeps(string(text))
-		if err != nil {
-			return r, err
+		if err := read(string(text)); err != nil {
+			return err
 		}
-		r.Sleeps += n
-		// in nanoseconds, where a process's stat has hundredths of a second
-		if text, err = os.ReadFile(filepath.Join(filepath.Dir(file), "schedstat")); err != nil {
-			return r, err
-		}
-		ran, _, _ := strings.Cut(string(text), " ")
-		ns, err := strconv.ParseInt(ran, 10, 64)
-		if err != nil {
-			return r, err
-		}
-		r.Used += time.Duration(ns)
 	}
-	return r, nil
+	return err
 }
 
 // parseSleeps finds "voluntary_ctxt_switches:	150" of proc_pid_status(5).

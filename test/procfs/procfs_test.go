@@ -22,8 +22,14 @@ func TestOwn(t *testing.T) {
 	if err != nil || m.Anonymous < 100<<10 || m.Resident <= m.Anonymous || m.Resident > 1<<34 {
 		t.Errorf("%+v, %v", m, err)
 	}
-	if r, err := RestOf(os.Getpid()); err != nil || r.Sleeps == 0 || r.Used == 0 {
-		t.Errorf("%+v, %v", r, err)
+	if n, err := SleepsOf(os.Getpid()); err != nil || n == 0 {
+		t.Errorf("%d sleeps, %v", n, err)
+	}
+	if used, err := WorkOf(os.Getpid()); err != nil || used == 0 {
+		t.Errorf("worked %v, %v", used, err)
+	}
+	if _, err := SleepsOf(1 << 30); err == nil {
+		t.Error("a process slept that there is not")
 	}
 	if _, err := parseStatus(strings.Repeat("Name:\tx\n", 3)); err == nil {
 		t.Error("memory was read where there is none")

@@ -1,0 +1,91 @@
+// Report measures what the project promises about itself: how exposed the daemon is, what
+// it takes of a machine, how well it finds faults. It runs the commands that measure, takes the
+// figures from what they print, and puts the table into docs/report.md.
+//
+//	report [-only TEXT] [docs/report.md]
+//
+// A figure that cannot be had is in the table too, with what is missing. The exit status
+// is 1 if a figure does not reach its target.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"tasmota-azd/test/document"
+)
+
+func main() {
+	only := flag.String("only", "", "run only the commands that have this `text`")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	all, err := run(ctx, *only)
+	if err == nil && flag.NArg() > 0 {
+		err = put(flag.Arg(0), all)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "report:", err)
+		os.Exit(2)
+	}
+	for _, r := range all {
+		if r.verdict == missed {
+			os.Exit(1)
+		}
+	}
+}
+
+// run makes the measurements, one after the other, and prints each figure when it is there.
+func run(ctx context.Context, only string) (all []row, err error) {
+	for _, m := range measurements {
+		if !strings.Contains(m.command, only) {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "report: %s …\n", m.command)
+		output, failed := say(ctx, m.command)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		for _, r := range m.rows(output, failed) {
+			fmt.Printf("%s: %s  %s %s\n", r.name, r.value, r.target, r.verdict)
+			all = append(all, r)
+		}
+	}
+	return all, nil
+}
+
+// say runs a command as one types it, and returns all that it prints.
+func say(ctx context.Context, command string) (string, error) {
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// put writes the table, and where and when it was measured.
+func put(file string, all []row) error {
+	var b strings.Builder
+	commit, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=12").Output()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "Measured on %s, at commit %s, on a machine with %d processors (%s), with %s.\n\n",
+		time.Now().UTC().Format(time.DateOnly), strings.TrimSpace(string(commit)), runtime.NumCPU(), runtime.GOARCH, runtime.Version())
+	table := [][]string{{"figure", "measured", "target", "", "command"}}
+	for _, r := range all {
+		table = append(table, []string{r.name, r.value, r.target, string(r.verdict), "`" + strings.ReplaceAll(r.command, "|", `\|`) + "`"})
+	}
+	if err := document.Table(&b, table); err != nil {
+		return err
+	}
+	return document.Put(file, "make report", b.String())
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -78,7 +79,7 @@ func (d *Device) message(now time.Time, m hub.Message) {
 		w.command.Cause = cause.Cause{Door: cause.C2D, Seq: d.seq}
 		w.command.Age = age
 		if len(m.ID) <= maxID {
-			w.command.Cause.ID = m.ID
+			w.command.Cause.ID = strings.Clone(m.ID) // it outlives the packet, of which it is a part
 		}
 		d.unacked = append(d.unacked, w)
 		d.run(now, w.command, originOf(m))

@@ -2,6 +2,7 @@ package device
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"tasmota-azd/internal/commands"
@@ -161,7 +162,7 @@ func (d *Device) acknowledge(now time.Time) {
 			return
 		}
 		d.o.Hub.Ack(w.message)
-		d.unacked = d.unacked[1:]
+		d.unacked = slices.Delete(d.unacked, 0, 1)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 // last level that the interpreter names (language reference, sections 1.1, 1.2).
 type topics struct {
 	stat, tele string // what stands before the last level of an answer, and of telemetry
+
+	last, answer string // the last level that was asked for, and the answer's whole topic
 }
 
 // newTopics fills in FullTopic, such as "%topic%/" or "%prefix%/%topic%/".
@@ -26,18 +28,22 @@ func fill(template, prefix, deviceID string) string {
 }
 
 // full is the whole topic of a message, such as "gw1/RESULT" or "tele/gw1/STATE".
-func (t topics) full(tele bool, last string) string {
+func (t *topics) full(tele bool, last string) string {
 	if tele {
 		return t.tele + last
 	}
-	return t.stat + last
+	if last != t.last || t.answer == "" { // nearly all answers have the same
+		t.last, t.answer = last, t.stat+last
+	}
+	return t.answer
 }
 
 // Will is the message that the hub publishes when the link dies (language
 // reference, section 3.3).
 func Will(template, deviceID string) hub.Telemetry {
+	topic := newTopics(template, deviceID)
 	return hub.Telemetry{
-		Topic: newTopics(template, deviceID).full(true, "LWT"),
+		Topic: topic.full(true, "LWT"),
 		Body:  []byte(`{"LWT":"Offline"}`),
 	}
 }

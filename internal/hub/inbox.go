@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -88,8 +89,7 @@ func (in *inbox) finished() *arrival {
 		return nil
 	}
 	a := in.open[0]
-	in.open[0] = nil
-	in.open = in.open[1:]
+	in.open = slices.Delete(in.open, 0, 1)
 	in.given--
 	return a
 }

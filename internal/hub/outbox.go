@@ -99,7 +99,7 @@ func (q *outbox) depth() (waiting, dropped int) {
 
 func (q *outbox) remove(i int) {
 	q.bytes -= q.queue[i].size()
-	if i == 0 { // the usual case, without moving all others
+	if i == 0 && len(q.queue) > 1 { // without moving all others
 		q.queue[0] = Telemetry{}
 		q.queue = q.queue[1:]
 		return

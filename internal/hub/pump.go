@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -21,6 +22,7 @@ type pump struct {
 	pulse  pulse
 	flight []flying // the messages on the wire, in the order of the outbox
 	handed int      // packets given to paho since the last batch
+	topic  []byte   // used again for each
 }
 
 // A flying message waits for its PUBACK.
@@ -103,7 +105,8 @@ func (p *pump) acknowledge() {
 // busy to take a message, the loop comes back for it.
 func (p *pump) publish(prefix string) {
 	for t, ok := p.out.next(); ok; t, ok = p.out.next() {
-		token := p.link.client.Publish(encode(prefix, t), 1, false, t.Body)
+		p.topic = appendTopic(p.topic[:0], prefix, t)
+		token := p.link.client.Publish(string(p.topic), 1, false, t.Body)
 		if err := token.Error(); err != nil {
 			p.out.unsend()
 			if !errors.Is(err, mqtt.ErrNotConnected) { // else the link ends, and there is nothing to come back to
@@ -123,8 +126,7 @@ func (p *pump) confirm() {
 	for len(p.flight) > 0 && p.arrived(0) {
 		p.out.confirm()
 		p.pulse.proven(p.flight[0].sent)
-		p.flight[0] = flying{}
-		p.flight = p.flight[1:]
+		p.flight = slices.Delete(p.flight, 0, 1)
 	}
 }
 

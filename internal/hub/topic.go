@@ -38,8 +38,10 @@ func outboundPrefix(deviceID string) string {
 }
 
 // encode returns the whole MQTT topic of t.
-func encode(prefix string, t Telemetry) string {
-	b := make([]byte, 0, len(prefix)+len("&topic=&%24.cid=&%24.mid=")+2*len(t.Topic)+2*len(t.CorrelationID)+len(t.ID))
+func encode(prefix string, t Telemetry) string { return string(appendTopic(nil, prefix, t)) }
+
+// appendTopic appends what encode returns.
+func appendTopic(b []byte, prefix string, t Telemetry) []byte {
 	b = append(b, prefix...)
 	if t.Topic != "" {
 		b = appendEscaped(append(b, "&topic="...), t.Topic)
@@ -57,7 +59,7 @@ func encode(prefix string, t Telemetry) string {
 		created := t.Created.UTC().Format("2006-01-02T15:04:05.000Z")
 		b = appendEscaped(append(b, "&iothub-creation-time-utc="...), created)
 	}
-	return string(b)
+	return b
 }
 
 // appendEscaped percent-encodes all but the unreserved characters: unencoded

@@ -268,7 +268,12 @@ func (j *Journal) forget(upTo uint64) {
 	for n < len(j.owed) && j.owed[n].Number <= upTo {
 		n++
 	}
-	j.owed = j.owed[n:]
+	if n < len(j.owed) {
+		j.owed = j.owed[n:]
+		return
+	}
+	clear(j.owed)
+	j.owed = j.owed[:0] // the room is used again
 }
 
 // ID returns a message id for an answer: the same one whenever it is sent, and no

@@ -10,6 +10,7 @@
 package relay
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"slices"
@@ -213,7 +214,8 @@ func (b *Bank) edge(msg string, i int, from State, why cause.Cause) {
 
 func (b *Bank) report(msg string, i int, why cause.Cause) {
 	w := b.wires[i]
-	b.log.Info(msg, "relay", i+1, "name", w.Name, "pin", w.Pin.Name(), "on", b.on[i], "cause", why.String())
+	b.log.LogAttrs(context.Background(), slog.LevelInfo, msg, slog.Int("relay", i+1), slog.String("name", w.Name),
+		slog.String("pin", w.Pin.Name()), slog.Bool("on", b.on[i]), slog.String("cause", why.String()))
 }
 
 func (b *Bank) failed(i int, err error) error {

@@ -155,7 +155,7 @@ func (l *Log) write(line []byte) (err error) {
 // Rewrite replaces all records by these, which get new numbers. It uses each value only
 // until the next. After an error the log is as before.
 func (l *Log) Rewrite(values iter.Seq[[]byte]) error {
-	data := make([]byte, 0, l.size/2) // it is rewritten to become shorter
+	data := make([]byte, 0, l.size) // it is rewritten to become shorter
 	last := l.last
 	for v := range values {
 		last++

@@ -142,6 +142,12 @@ hardened:
 report:
 	$(GO) run ./test/report docs/report.md
 
+# Faults of machine, network and cloud, one at a time: what does the built check name?
+# Prints the matrix and puts it into docs/doctor.md. Takes root, and a minute or two.
+.PHONY: doctor
+doctor:
+	DOCTOR=long DOCTOR_DOCUMENT=1 $(GO) test -v -count 1 -timeout 30m ./test/doctor
+
 # Known vulnerabilities in what the programs call; needs the network.
 .PHONY: audit
 audit:

@@ -19,8 +19,7 @@ import (
 const unitCredentials = "/run/credentials/tasmota-azd.service"
 
 func checkCommand(path *string, stdout io.Writer) *cobra.Command {
-	var socket string
-	var only []string
+	var socket, only string
 	var asJSON, list bool
 	cmd := &cobra.Command{
 		Use: "check", Short: "Find out what keeps the device from working, and what to do", Args: cobra.NoArgs,
@@ -39,7 +38,8 @@ func checkCommand(path *string, stdout io.Writer) *cobra.Command {
 				return listChecks(stdout)
 			}
 			return examine(cmd.Context(), doctor.Options{
-				Config: *path, Credentials: credentialsDir(), StateDir: stateDir, Sockets: []string{socket}, Version: version, Only: only,
+				Config: *path, Credentials: credentialsDir(), StateDir: stateDir, Sockets: []string{socket}, Version: version,
+				Only: strings.FieldsFunc(only, func(r rune) bool { return r == ',' }),
 			}, stdout, asJSON)
 		},
 	}
@@ -47,7 +47,7 @@ func checkCommand(path *string, stdout io.Writer) *cobra.Command {
 	f.StringVar(&socket, "socket", defaultSocket, "the daemon's control socket")
 	f.BoolVar(&asJSON, "json", false, "print JSON, for programs")
 	f.BoolVar(&list, "list", false, "name all checks, and make none")
-	f.StringSliceVar(&only, "only", nil, "make only these checks, or groups of checks, and those that they need")
+	f.StringVar(&only, "only", "", "make only these checks, or groups of checks, with commas between them, and those that they need")
 	return cmd
 }
 
@@ -87,11 +87,14 @@ func examine(ctx context.Context, o doctor.Options, out io.Writer, asJSON bool) 
 		say = func(r doctor.Result) { s.count(r); all = append(all, r) }
 	}
 	mistake := doctor.Run(ctx, o, say)
+	if err := context.Cause(ctx); err != nil { // Ctrl-C, and what was found then means nothing
+		return err
+	}
 	if asJSON {
 		if err := printJSON(out, map[string]any{"checks": all, "faults": s.faults, "warnings": s.warnings}); err != nil {
 			return err
 		}
-	} else {
+	} else if s.all > 0 {
 		fmt.Fprintf(out, "\n%d checks: %d faults, %d warnings, %d in order, %d not made\n", s.all, s.faults, s.warnings, s.good, s.all-s.faults-s.warnings-s.good)
 	}
 	switch {

@@ -23,8 +23,10 @@ var diskChecks = []Check{
 }
 
 var stateChecks = []Check{
-	{Name: "state-dir", Group: "state", What: "the state directory is the service's own", Needs: []string{"writable", "user"}, run: (*patient).stateDir},
-	{Name: "lock", Group: "state", What: "no other daemon has it", Needs: []string{"file"}, After: []string{"daemon"}, run: (*patient).lock},
+	{Name: "state-dir", Group: "state", What: "the state directory is the service's own", Needs: []string{"writable", "user"},
+		Remedy: "sudo chown -R tasmota-azd: DIR && sudo chmod 700 DIR", run: (*patient).stateDir},
+	{Name: "lock", Group: "state", What: "no other daemon has it", Needs: []string{"file"}, After: []string{"daemon"},
+		Remedy: "ps -fp PID; sudo kill PID", run: (*patient).lock},
 	{Name: "state-files", Group: "state", What: "what is saved can be read, and by this release", Needs: []string{"file"},
 		Remedy: "nothing has to be done: the daemon sets such a file aside and begins anew", run: (*patient).stateFiles},
 }

@@ -14,15 +14,18 @@ import (
 )
 
 var dpsChecks = []Check{
-	{Name: "identity", Group: "dps", What: "the device has an id, and what is known of its hub", Needs: []string{"file"}, run: (*patient).identity},
+	{Name: "identity", Group: "dps", What: "the device has an id, and what is known of its hub", Needs: []string{"file"},
+		Remedy: "set hub.device_id: sudoedit CONFIG", run: (*patient).identity},
 	{Name: "dps-name", Group: "dps", What: "DPS has an address", Needs: []string{"name-server"}, Within: 12 * time.Second,
 		Remedy: "correct dps.endpoint: sudoedit CONFIG", off: withoutDPS, run: (*patient).dpsName},
 	{Name: "dps-port", Group: "dps", What: "DPS is reached on port 443", Needs: []string{"dps-name", "proxy"}, Within: 8 * time.Second,
 		Remedy: "let outgoing TCP through to port 443 in the firewall", off: withoutDPS, run: (*patient).dpsPort},
 	{Name: "dps-tls", Group: "dps", What: "DPS proves who it is", Needs: []string{"dps-port", "roots", "clock"}, Within: 12 * time.Second,
 		Remedy: "sudo update-ca-certificates, or name the issuer's certificate in dps.ca_file if it is yours", off: withoutDPS, run: (*patient).dpsTLS},
-	{Name: "dps-key", Group: "dps", What: "DPS takes the key, and as the kind that is configured", Needs: []string{"dps-tls", "identity"}, Within: 20 * time.Second, off: withoutDPS, run: (*patient).dpsKey},
-	{Name: "assignment", Group: "dps", What: "DPS has given the device a hub, or would", Needs: []string{"identity", "dps-key"}, After: []string{"daemon"}, Within: 25 * time.Second, run: (*patient).assignment},
+	{Name: "dps-key", Group: "dps", What: "DPS takes the key, and as the kind that is configured", Needs: []string{"dps-tls", "identity"}, Within: 20 * time.Second, off: withoutDPS,
+		Remedy: "compare key, dps.key_kind and dps.scope_id with the portal: sudoedit CONFIG", run: (*patient).dpsKey},
+	{Name: "assignment", Group: "dps", What: "DPS has given the device a hub, or would", Needs: []string{"identity", "dps-key"}, After: []string{"daemon"}, Within: 25 * time.Second,
+		Remedy: "enable the enrollment, and link a hub to it, in the portal", run: (*patient).assignment},
 }
 
 // options are the identity as it is configured.
@@ -56,7 +59,7 @@ func (p *patient) identity(context.Context) Finding {
 		err = nil
 	}
 	if err != nil {
-		return fault(err.Error(), "set hub.device_id: sudoedit "+p.o.Config)
+		return fault(err.Error(), "")
 	}
 	if p.cfg.DPS.ScopeID == "" {
 		return ok(fmt.Sprintf("%s at %s", who.Hub.DeviceID, who.Hub.Host))

@@ -18,12 +18,15 @@ import (
 var fileChecks = []Check{
 	{Name: "file", Group: "file", What: "the configuration is there and has no mistakes", Remedy: "sudoedit CONFIG", run: (*patient).file},
 	{Name: "advice", Group: "file", What: "what can be written is also wise", Remedy: "sudoedit CONFIG", Needs: []string{"file"}, run: (*patient).advice},
-	{Name: "file-access", Group: "file", What: "the service may read the configuration", Needs: []string{"file", "user"}, run: (*patient).fileAccess},
-	{Name: "file-guard", Group: "file", What: "nobody but root can put another configuration or key in place", Needs: []string{"file"}, run: (*patient).fileGuard},
+	{Name: "file-access", Group: "file", What: "the service may read the configuration", Needs: []string{"file", "user"},
+		Remedy: "sudo chgrp tasmota-azd CONFIG && sudo chmod 640 CONFIG", run: (*patient).fileAccess},
+	{Name: "file-guard", Group: "file", What: "nobody but root can put another configuration or key in place", Needs: []string{"file"},
+		Remedy: "sudo chmod o-w PATH", run: (*patient).fileGuard},
 }
 
 var keyChecks = []Check{
-	{Name: "key-access", Group: "keys", What: "the service may read its keys and certificates", Needs: []string{"file", "user"}, run: (*patient).keyAccess},
+	{Name: "key-access", Group: "keys", What: "the service may read its keys and certificates", Needs: []string{"file", "user"},
+		Remedy: "sudo chgrp tasmota-azd FILE && sudo chmod 640 FILE", run: (*patient).keyAccess},
 	{Name: "certificate", Group: "keys", What: "the device's certificate counts, and for a month at least", Needs: []string{"file", "clock"},
 		Remedy: "put a new certificate in its place: sudo install -m 0640 -g tasmota-azd NEW FILE (the daemon takes it within the hour)", run: (*patient).certificate},
 }

@@ -10,7 +10,8 @@ import (
 )
 
 var hubChecks = []Check{
-	{Name: "login", Group: "login", What: "the hub would let the device in", Needs: []string{"clock", "roots", "hub-name"}, After: []string{"tls-https", "daemon"}, Within: 20 * time.Second, run: (*patient).login},
+	{Name: "login", Group: "login", What: "the hub would let the device in", Needs: []string{"clock", "roots", "hub-name"}, After: []string{"tls-https", "daemon"}, Within: 20 * time.Second,
+		Remedy: "compare with: az iot hub device-identity show --hub-name HUB --device-id ID", run: (*patient).login},
 	{Name: "secondary-key", Group: "login", What: "the hub takes the secondary key as well", Needs: []string{"login"}, Within: 20 * time.Second,
 		Remedy: "copy the secondary key anew from the portal into hub.secondary_key_file", run: (*patient).secondary},
 	{Name: "session", Group: "login", What: "the daemon that runs is connected", Needs: []string{"login"}, After: []string{"second-device"},

@@ -17,7 +17,7 @@ import (
 var machineChecks = []Check{
 	{Name: "kernel", Group: "machine", What: "Linux is 5.10 or later, as lines that do not move take", Remedy: "sudo apt full-upgrade && sudo reboot", run: (*patient).kernel},
 	{Name: "systemd", Group: "machine", What: "systemd can keep the lines of the relays over a stop", Remedy: "upgrade to a system with systemd 254 or later, such as Debian 13; until then gpio.on_stop: hold holds only until systemd ends the service", After: []string{"file"}, run: (*patient).systemd},
-	{Name: "programs", Group: "machine", What: "there is one tasmota-azd, so that the unit runs the one that is typed", After: []string{"unit"}, run: (*patient).programs},
+	{Name: "programs", Group: "machine", What: "there is one tasmota-azd, so that the unit runs the one that is typed", Remedy: "sudo rm the one that the package has not installed", After: []string{"unit"}, run: (*patient).programs},
 }
 
 var daemonChecks = []Check{
@@ -129,7 +129,7 @@ func (p *patient) version(context.Context) Finding {
 	return ok(p.daemon.Version)
 }
 
-// mode reads what the file system is that holds a path.
+// statfs asks the file system that holds a path.
 func statfs(path string) (s syscall.Statfs_t, err error) {
 	err = syscall.Statfs(path, &s)
 	return s, err

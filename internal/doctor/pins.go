@@ -13,9 +13,11 @@ import (
 )
 
 var pinChecks = []Check{
-	{Name: "chip", Group: "pins", What: "there are GPIO chips, and they may be opened", Needs: []string{"file"}, After: []string{"user"}, run: (*patient).chip},
+	{Name: "chip", Group: "pins", What: "there are GPIO chips, and they may be opened", Needs: []string{"file"}, After: []string{"user"},
+		Remedy: "sudo usermod -aG gpio USER, and log in again; or another board", run: (*patient).chip},
 	{Name: "lines", Group: "pins", What: "every relay has a line, and no two have the same", Remedy: "sudoedit CONFIG", Needs: []string{"chip"}, run: (*patient).lines},
-	{Name: "holders", Group: "pins", What: "nothing else holds those lines", Needs: []string{"lines"}, After: []string{"daemon"}, run: (*patient).holders},
+	{Name: "holders", Group: "pins", What: "nothing else holds those lines", Needs: []string{"lines"}, After: []string{"daemon"},
+		Remedy: "sudo raspi-config, to switch off the function that has the line; or choose another line", run: (*patient).holders},
 }
 
 // ownConsumer is the name under which the kernel shows the daemon's lines, which systemd

@@ -12,8 +12,10 @@ import (
 )
 
 var unitChecks = []Check{
-	{Name: "unit", Group: "unit", What: "the unit is as it was shipped", run: (*patient).unitFile},
-	{Name: "drop-ins", Group: "unit", What: "no drop-in takes away what protects the relays, or the machine", Needs: []string{"unit"}, run: (*patient).dropIns},
+	{Name: "unit", Group: "unit", What: "the unit is as it was shipped",
+		Remedy: "sudo systemctl revert tasmota-azd, or sudo apt install --reinstall tasmota-azd", run: (*patient).unitFile},
+	{Name: "drop-ins", Group: "unit", What: "no drop-in takes away what protects the relays, or the machine", Needs: []string{"unit"},
+		Remedy: "sudo systemctl revert tasmota-azd, if that is not wanted", run: (*patient).dropIns},
 	{Name: "enabled", Group: "unit", What: "the service starts with the machine", Needs: []string{"unit"}, Remedy: "sudo systemctl enable tasmota-azd", run: (*patient).enabled},
 }
 
@@ -143,7 +145,7 @@ func (p *patient) dropIns(context.Context) Finding {
 	if changed == nil {
 		return ok(fmt.Sprintf("%d, none of them changes what is shipped", len(u.more)))
 	}
-	return warn(strings.Join(changed[:min(len(changed), 5)], "; "), "sudo systemctl revert tasmota-azd, if that is not wanted")
+	return warn(strings.Join(changed[:min(len(changed), 5)], "; "), "")
 }
 
 // enabledAt is the link that starts the service, or empty.

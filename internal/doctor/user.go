@@ -10,7 +10,8 @@ import (
 
 var userChecks = []Check{
 	{Name: "user", Group: "user", What: "the user of the service is there", Remedy: "sudo systemd-sysusers tasmota-azd.conf", After: []string{"unit"}, run: (*patient).user},
-	{Name: "group", Group: "user", What: "that user is in the group that may open GPIO chips", Needs: []string{"user"}, run: (*patient).group},
+	{Name: "group", Group: "user", What: "that user is in the group that may open GPIO chips", Needs: []string{"user"},
+		Remedy: "sudo usermod -aG gpio tasmota-azd", run: (*patient).group},
 }
 
 // chipGroup is the group of the GPIO chips (systemd/tasmota-azd.rules).

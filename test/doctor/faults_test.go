@@ -1,7 +1,10 @@
 package doctor_test
 
 import (
+	"context"
 	"encoding/pem"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -118,6 +121,12 @@ var networkFaults = []fault{
 	{"a name server that is not there", "name-server", 1, false, func(w *world) { w.names.Close() }},
 	{"a proxy that is not there", "proxy", 1, false, func(w *world) { w.proxy("http://" + hubAddr + ":3128") }},
 	{"an address of a proxy that is none", "proxy", 0, false, func(w *world) { w.proxy("http://%zz") }},
+	{"a proxy that does not let through", "proxy", 1, false, func(w *world) {
+		w.listen(hubAddr+":3128", func(_ context.Context, l net.Listener) {
+			http.Serve(l, http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusForbidden) }))
+		})
+		w.proxy("http://" + hubAddr + ":3128")
+	}},
 	{"no root certificates", "roots", 1, false, func(w *world) { w.config = strings.Replace(w.config, "  ca_file: ca.pem\n", "", 1) }},
 	{"no name of the hub", "hub-name", 1, false, func(w *world) { w.names.Forget(hubName) }},
 	{"port 8883 closed", "mqtt-port", 0, false, func(w *world) { w.shut(hubAddr + ":8883") }},
@@ -131,10 +140,10 @@ var networkFaults = []fault{
 		w.shut(hubAddr + ":443")
 		w.config += "  transport: websocket\n"
 	}},
-	{"a certificate of another CA", "tls", 1, false, func(w *world) { w.show(hubAddr+":8883", w.issued(w.stranger(), 0, hubName)) }},
+	{"a certificate of another CA", "tls", 1, false, func(w *world) { w.show(hubAddr+":8883", w.issued(w.unknownCA(), 0, hubName)) }},
 	{"a certificate for another name", "tls", 1, false, func(w *world) { w.show(hubAddr+":8883", w.issued(w.ca, 0, "other.azure-devices.net")) }},
 	{"a certificate of the hub that is over", "tls", 1, false, func(w *world) { w.show(hubAddr+":8883", w.issued(w.ca, 370*day, hubName)) }},
-	{"another CA on port 443 alone", "tls-https", 1, false, func(w *world) { w.show(hubAddr+":443", w.issued(w.stranger(), 0, hubName)) }},
+	{"another CA on port 443 alone", "tls-https", 1, false, func(w *world) { w.show(hubAddr+":443", w.issued(w.unknownCA(), 0, hubName)) }},
 	{"a certificate of the hub with ten days left", "tls-days", 0, false, func(w *world) {
 		w.show(hubAddr+":8883", w.issued(w.ca, 355*day, hubName))
 	}},
@@ -154,7 +163,7 @@ var cloudFaults = []fault{
 	{"DPS with a certificate of another CA", "dps-tls", 1, false, func(w *world) {
 		w.group()
 		w.shut(dpsAddr + ":443")
-		w.serveDPS(w.stranger())
+		w.serveDPS(w.unknownCA())
 	}},
 	{"a key that DPS does not know", "dps-key", 1, false, func(w *world) {
 		w.group()
@@ -173,6 +182,10 @@ var cloudFaults = []fault{
 	{"a key that the hub does not know", "login", 1, false, func(w *world) {
 		w.write("etc/tasmota-azd/device.key", hubsim.NewKey(), 0o640, serviceGID)
 	}},
+	{"a key that was renewed under a running daemon", "login", 1, false, func(w *world) {
+		w.daemon("/usr/bin/tasmota-azd", connected)
+		w.do(w.sim.RenewKey(deviceID, "primary"))
+	}},
 	{"a device that is disabled", "login", 1, false, func(w *world) { w.do(w.sim.Disable(deviceID)) }},
 	{"a device that the hub does not know", "login", 1, false, func(w *world) { w.do(w.sim.DeleteDevice(deviceID)) }},
 	{"a hub that is busy", "login", 1, false, func(w *world) { w.refuse(429001) }},
@@ -186,19 +199,19 @@ var cloudFaults = []fault{
 		w.daemon("/usr/bin/tasmota-azd", func(s string) bool { return strings.Contains(s, `"why"`) && time.Since(began) > 25*time.Second })
 	}},
 	{"a second device with this id", "second-device", 1, true, func(w *world) {
-		w.place()
 		w.do(os.MkdirAll(w.path("var/lib/second"), 0o700))
 		w.do(os.Chown(w.path("var/lib/second"), serviceUID, serviceGID))
-		second := w.command(true, "/usr/bin/tasmota-azd", "run")
-		second.Env = append(second.Env, "STATE_DIRECTORY=/var/lib/second", "RUNTIME_DIRECTORY=/var/lib/second")
-		w.do(second.Start())
-		w.later(func() { second.Process.Kill(); second.Wait() })
+		w.start("/usr/bin/tasmota-azd", "/var/lib/second", "/var/lib/second")
 		w.daemon("/usr/bin/tasmota-azd", func(s string) bool { return strings.Contains(s, `"rival": true`) })
 	}},
 	{"a hub of the basic tier", "tier", 1, false, func(w *world) { w.refuse(403010) }},
 	{"a quota that is used up", "quota", 1, false, func(w *world) {
 		w.do(w.sim.SetQuota(hubsim.Quota{Limit: 1}))
 		w.do(w.sim.Spend(hubName, 1))
+	}},
+	{"a daily limit that is nearly spent", "quota", 0, false, func(w *world) {
+		w.config += "telemetry: {daily_limit: 3}\n"
+		w.daemon("/usr/bin/tasmota-azd", func(s string) bool { return connected(s) && strings.Contains(s, `"messages": 3`) })
 	}},
 }
 
@@ -215,8 +228,8 @@ func (w *world) refuse(code int) {
 	w.do(w.sim.Inject(hubsim.Fault{Kind: hubsim.RefuseRequest, Code: code, Count: hubsim.Always}))
 }
 
-// stranger is a CA that nobody trusts.
-func (w *world) stranger() *hubsim.CA {
+// unknownCA is one that nobody trusts.
+func (w *world) unknownCA() *hubsim.CA {
 	ca, err := hubsim.NewCA(w.now())
 	w.do(err)
 	return ca

@@ -34,30 +34,71 @@ func TestMatrix(t *testing.T) {
 	m.kernels(t)
 	text := m.text()
 	t.Logf("\n%s", text)
-	if file := os.Getenv("DOCTOR_DOCUMENT"); file != "" {
-		if err := document.Put(file, "make doctor", text); err != nil {
+	if os.Getenv("DOCTOR_DOCUMENT") == "" {
+		return
+	}
+	for maker, text := range map[string]string{"make doctor, checks": checks(t), "make doctor": text} {
+		if err := document.Put(handbook, maker, text); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
+// handbook is where the checks and the matrix stand.
+const handbook = "../../docs/doctor.md"
+
+// checks is the table of all checks.
+func checks(t *testing.T) string {
+	t.Helper()
+	rows := [][]string{{"group", "check", "makes sure that", "remedy"}}
+	for _, c := range doctor.Checks() {
+		if c.What == "" || c.Remedy == "" {
+			t.Errorf("%s lacks words", c.Name)
+		}
+		rows = append(rows, []string{c.Group, c.Name, c.What, strings.ReplaceAll(c.Remedy, "CONFIG", "/etc/tasmota-azd/config.yaml")})
+	}
+	var b strings.Builder
+	if err := document.Table(&b, rows); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestHandbook: the document has the checks that there are.
+func TestHandbook(t *testing.T) {
+	text, err := os.ReadFile(handbook)
+	if err != nil || !strings.Contains(string(text), checks(t)) {
+		t.Errorf("%s is not up to date (make doctor): %v", handbook, err)
+	}
+}
+
 // worlds makes the faults of machine, network and cloud.
 func (m *matrix) worlds(t *testing.T) {
-	for _, who := range []string{"root", "the service"} {
-		t.Run("no fault, asked by "+who, func(t *testing.T) {
-			m.add(t, fault{name: "none, asked by " + who}, newWorld(t, time.Now).check(who != "root"))
+	for _, tt := range []struct {
+		who  string
+		as   account
+		exit int
+		want string
+	}{
+		{"root", root, 0, ""},
+		{"the service", service, 0, ""},
+		{"a user in its groups", operator, 0, ""},
+		{"a user who may not read the file", stranger, 78, "file"},
+	} {
+		t.Run("no fault, asked by "+tt.who, func(t *testing.T) {
+			m.add(t, fault{name: "none, asked by " + tt.who, check: tt.want, exit: tt.exit}, newWorld(t, time.Now).check(tt.as))
 		})
 	}
 	t.Run("no fault, with DPS", func(t *testing.T) {
 		w := newWorld(t, time.Now)
 		w.group()
-		m.add(t, fault{name: "none, with DPS"}, w.check(false))
+		m.add(t, fault{name: "none, with DPS"}, w.check(root))
 	})
 	t.Run("no fault, beside a daemon", func(t *testing.T) {
 		w := newWorld(t, time.Now)
 		w.daemon("/usr/bin/tasmota-azd", connected)
 		before := w.sim.Logins()
-		m.add(t, fault{name: "none, beside a daemon"}, w.check(false))
+		m.add(t, fault{name: "none, beside a daemon"}, w.check(root))
 		if after := w.sim.Logins(); len(after) != len(before) || after[len(after)-1].End != "" {
 			t.Errorf("the session was disturbed: %+v", after)
 		}
@@ -73,7 +114,7 @@ func (m *matrix) worlds(t *testing.T) {
 			}
 			w := newWorld(t, now)
 			f.make(w)
-			m.add(t, f, w.check(false))
+			m.add(t, f, w.check(root))
 		})
 	}
 }

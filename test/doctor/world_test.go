@@ -47,7 +47,6 @@ const (
 type world struct {
 	t       *testing.T
 	root    string
-	env     []string
 	config  string // as it is written when check runs
 	sim     *hubsim.Sim
 	ca      *hubsim.CA
@@ -251,33 +250,52 @@ func (w *world) place() {
 	}
 }
 
-// command is the program, locked into the machine, as root or as the service.
-func (w *world) command(service bool, name string, args ...string) *exec.Cmd {
+// An account is somebody who runs the program.
+type account struct {
+	uid, gid uint32
+	groups   []uint32
+}
+
+// Who there is.
+var (
+	root     = account{}
+	service  = account{serviceUID, serviceGID, []uint32{gpioGID}}
+	operator = account{1000, 1000, []uint32{serviceGID, gpioGID}} // who was put into the groups of the service
+	stranger = account{1001, 1001, nil}
+)
+
+// command is the program, locked into the machine.
+func (w *world) command(as account, name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = "/"
-	cmd.Env = append([]string{"PATH=/usr/bin", "HOME=/"}, w.env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: w.root, Pdeathsig: syscall.SIGKILL}
-	if service {
-		cmd.Env = append(cmd.Env, "STATE_DIRECTORY=/var/lib/tasmota-azd", "RUNTIME_DIRECTORY=/run/tasmota-azd")
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: serviceUID, Gid: serviceGID, Groups: []uint32{gpioGID}}
+	cmd.Env = []string{"PATH=/usr/bin", "HOME=/"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Chroot: w.root, Pdeathsig: syscall.SIGKILL, Credential: &syscall.Credential{Uid: as.uid, Gid: as.gid, Groups: as.groups},
 	}
 	return cmd
 }
 
-// daemon starts the daemon and waits until its status says what is wanted.
-func (w *world) daemon(name string, until func(status string) bool, args ...string) {
+// start starts the daemon, as its unit would.
+func (w *world) start(name, state, runtime string) {
 	w.t.Helper()
 	w.place()
-	cmd := w.command(true, name, append([]string{"run"}, args...)...)
+	cmd := w.command(service, name, "run")
+	cmd.Env = append(cmd.Env, "STATE_DIRECTORY="+state, "RUNTIME_DIRECTORY="+runtime)
 	cmd.Stderr = w.t.Output()
 	w.do(cmd.Start())
 	w.later(func() {
 		cmd.Process.Kill()
 		cmd.Wait() // it was killed
 	})
+}
+
+// daemon starts the daemon and waits until its status says what is wanted.
+func (w *world) daemon(name string, until func(status string) bool) {
+	w.t.Helper()
+	w.start(name, "/var/lib/tasmota-azd", "/run/tasmota-azd")
 	deadline := time.After(lab.Patience)
 	for tick := time.NewTicker(200 * time.Millisecond); ; {
-		out, _ := w.command(false, "/usr/bin/tasmota-azd", "status", "--json").Output() // it may not listen yet
+		out, _ := w.command(root, "/usr/bin/tasmota-azd", "status", "--json").Output() // it may not listen yet
 		if until(string(out)) {
 			return
 		}
@@ -296,11 +314,11 @@ type diagnosis struct {
 	text   string
 }
 
-// check runs the program as root, or as the service.
-func (w *world) check(service bool, args ...string) diagnosis {
+// check runs the program.
+func (w *world) check(as account) diagnosis {
 	w.t.Helper()
 	w.place()
-	cmd := w.command(service, "/usr/bin/tasmota-azd", append([]string{"check", "--json"}, args...)...)
+	cmd := w.command(as, "/usr/bin/tasmota-azd", "check", "--json")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

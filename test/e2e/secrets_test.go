@@ -55,6 +55,19 @@ func (w *witness) doors() {
 	}
 }
 
+// examine has the daemon examined, for people and for programs.
+func (w *witness) examine(config string) {
+	w.t.Helper()
+	for _, args := range [][]string{{}, {"--json"}} {
+		args = append([]string{"check", "--config", config, "--socket", filepath.Join(w.dir, "state", "control.sock")}, args...)
+		out, _ := exec.Command(daemon, args...).CombinedOutput() // it finds something, such as no port 443
+		if strings.Contains(string(out), "DATA RACE") {
+			w.t.Errorf("%s", out)
+		}
+		w.hear(string(out))
+	}
+}
+
 // told is what the cloud was told.
 func (w *witness) told() {
 	w.t.Helper()
@@ -109,6 +122,7 @@ func TestNoSecretLeavesTheDaemon(t *testing.T) {
 		w.waitLog(connected)
 		w.process()
 		w.doors()
+		w.examine(config)
 		if n%2 == 0 {
 			w.crash()
 		} else {
@@ -116,6 +130,9 @@ func TestNoSecretLeavesTheDaemon(t *testing.T) {
 		}
 		w.hear(strings.Join(d.Log(), "\n"))
 	}
+	web, err := w.cloud.ListenWeb(0)
+	w.check(err)
+	w.examine(w.config(strings.Replace(heads[0], fmt.Sprintf("port: %d", w.cloud.HubPort), fmt.Sprintf("transport: websocket\n  port: %d", web), 1)))
 	w.mistakes(heads, certificate, device.text(), group.text())
 	w.told()
 	w.files(filepath.Join(w.dir, "state"))
@@ -133,7 +150,7 @@ func TestNoSecretLeavesTheDaemon(t *testing.T) {
 			t.Errorf("a line of a private key: %s", line)
 		}
 	}
-	for _, want := range []string{"DEBUG", "not connected", "connected", "goroutine 1", "StatusSTS", "journal"} {
+	for _, want := range []string{"DEBUG", "not connected", "connected", "goroutine 1", "StatusSTS", "journal", "would let pump in", "the hub does not take it"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the search was made without %q", want)
 		}

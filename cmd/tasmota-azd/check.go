@@ -14,10 +14,6 @@ import (
 	"tasmota-azd/internal/doctor"
 )
 
-// unitCredentials is where systemd puts the credentials of a unit that runs, for its user
-// and root (systemd.exec(5)).
-const unitCredentials = "/run/credentials/tasmota-azd.service"
-
 func checkCommand(path *string, stdout io.Writer) *cobra.Command {
 	var socket, only string
 	var asJSON, list bool
@@ -37,8 +33,10 @@ func checkCommand(path *string, stdout io.Writer) *cobra.Command {
 			if list {
 				return listChecks(stdout)
 			}
+			dir, forget := credentials(*path)
+			defer forget()
 			return examine(cmd.Context(), doctor.Options{
-				Config: *path, Credentials: credentialsDir(), StateDir: stateDir, Sockets: []string{socket}, Version: version,
+				Config: *path, Credentials: dir, StateDir: stateDir, Sockets: []string{socket}, Version: version,
 				Only: strings.FieldsFunc(only, func(r rune) bool { return r == ',' }),
 			}, stdout, asJSON)
 		},
@@ -49,18 +47,6 @@ func checkCommand(path *string, stdout io.Writer) *cobra.Command {
 	f.BoolVar(&list, "list", false, "name all checks, and make none")
 	f.StringVar(&only, "only", "", "make only these checks, or groups of checks, with commas between them, and those that they need")
 	return cmd
-}
-
-// credentialsDir is the one of this process, or of the service that runs.
-func credentialsDir() string {
-	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
-		return dir
-	}
-	if d, err := os.Open(unitCredentials); err == nil {
-		_ = d.Close() // it was opened to see whether it may be
-		return unitCredentials
-	}
-	return ""
 }
 
 func listChecks(out io.Writer) error {

@@ -84,7 +84,9 @@ func thrift() {
 // load reads the configuration, with the credentials that the unit has
 // (LoadCredential= in systemd.exec(5)).
 func load(path string) (config.Config, error) {
-	return config.Load(path, os.Getenv("CREDENTIALS_DIRECTORY"))
+	dir, forget := credentials(path)
+	defer forget()
+	return config.Load(path, dir)
 }
 
 // A source is where the configuration comes from.

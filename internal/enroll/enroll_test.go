@@ -173,6 +173,18 @@ func TestGroup(t *testing.T) {
 		t.Errorf("left over: %q", left)
 	}
 
+	opened, forget, err := b.vault.Open(t.Context(), b.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg, err := config.Load(b.config, opened); err != nil || string(cfg.DPS.Key.Reveal()) != derived("02AB") {
+		t.Errorf("opened: %v", err)
+	}
+	forget()
+	if files := b.holding(derived("02AB")); files != nil {
+		t.Errorf("left open in %q", files)
+	}
+
 	// Once more, as its own key now: the same file, another key.
 	b.takes[enroll.Individual] = deviceKey
 	done, err = b.enroll(deviceKey, enroll.Where{})

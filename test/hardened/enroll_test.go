@@ -25,6 +25,7 @@ END
 		echo "== enroll"
 		tasmota-azd enroll </run/cloud/group.key
 		stat -c '%a %U:%G' $config $sealed
+		tasmota-azd check --only file,keys && ls /run | grep -c ^tasmota-azd- || true
 		systemctl enable --now tasmota-azd 2>&1; became "INFO  connected"
 		send power1 on; gpio wait GPIO17 1 20
 		key=$(hubsim device show pump | sed 's/.*SharedAccessKey=//'); group=$(cat /run/cloud/group.key)
@@ -72,6 +73,7 @@ END
 		"group was not kept",
 		"  sudo systemctl enable --now tasmota-azd\n",
 		"640 root:tasmota-azd\n600 root:root\n",
+		"no mistakes; 2 relay(s)", "\n0\nCreated symlink",
 		"nowhere in clear\nnowhere in clear\nnot in the environment\n",
 		"== a wrong key\nstatus 1\nas it was\n",
 		"  sudo systemctl restart tasmota-azd    # moves no relay\n FAILED\n1\n",

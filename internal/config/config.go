@@ -228,6 +228,16 @@ func Defaults() Config {
 // may read, and finds files of keys among systemd's credentials, which are in the
 // directory of that name ($CREDENTIALS_DIRECTORY; empty without any).
 func Load(path, credentials string) (Config, error) {
+	return load(path, checker{credentials: credentials})
+}
+
+// LoadWith is Load where systemd's credentials cannot be had: their texts stand for
+// them, by name.
+func LoadWith(path string, given map[string]string) (Config, error) {
+	return load(path, checker{given: given})
+}
+
+func load(path string, c checker) (Config, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Config{}, fail(path, 0, "does not exist; begin with the commented sample that comes with tasmota-azd, configs/config.yaml")
@@ -243,7 +253,7 @@ func Load(path, credentials string) (Config, error) {
 	if info.IsDir() {
 		return Config{}, fail(path, 0, "is a directory; the name of the file in it is needed")
 	}
-	return parse(f, path, info, checker{credentials: credentials})
+	return parse(f, path, info, c)
 }
 
 // Parse reads a configuration from r. The name file stands in the messages,

@@ -86,7 +86,7 @@ const total = 60 * time.Second
 
 // Checks returns all checks in the order of the report.
 func Checks() []Check {
-	return slices.Concat(fileChecks, keyChecks, userChecks, pinChecks, machineChecks, daemonChecks, clockChecks, networkChecks,
+	return slices.Concat(credentialChecks, fileChecks, keyChecks, userChecks, pinChecks, machineChecks, daemonChecks, clockChecks, networkChecks,
 		dpsChecks, portChecks, tlsChecks, hubChecks, diskChecks, stateChecks, unitChecks)
 }
 

@@ -105,6 +105,9 @@ func (p *patient) dpsTLS(ctx context.Context) Finding {
 }
 
 func (p *patient) dpsKey(ctx context.Context) Finding {
+	if p.sealed != "" {
+		return unknown(p.sealed)
+	}
 	err := dps.Prove(ctx, p.who.DPS)
 	if err == nil {
 		return ok(fmt.Sprintf("taken for %s", p.who.DPS.RegistrationID))

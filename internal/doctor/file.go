@@ -16,7 +16,7 @@ import (
 )
 
 var fileChecks = []Check{
-	{Name: "file", Group: "file", What: "the configuration is there and has no mistakes", Remedy: "sudoedit CONFIG", run: (*patient).file},
+	{Name: "file", Group: "file", What: "the configuration is there and has no mistakes", Remedy: "sudoedit CONFIG", Needs: []string{"credential"}, run: (*patient).file},
 	{Name: "advice", Group: "file", What: "what can be written is also wise", Remedy: "sudoedit CONFIG", Needs: []string{"file"}, run: (*patient).advice},
 	{Name: "file-access", Group: "file", What: "the service may read the configuration", Needs: []string{"file", "user"},
 		Remedy: "sudo chgrp tasmota-azd CONFIG && sudo chmod 640 CONFIG", run: (*patient).fileAccess},
@@ -33,6 +33,9 @@ var keyChecks = []Check{
 
 func (p *patient) file(context.Context) Finding {
 	cfg, err := config.Load(p.o.Config, p.o.Credentials)
+	if err != nil && p.given != nil {
+		cfg, err = config.LoadWith(p.o.Config, p.given)
+	}
 	if err == nil {
 		p.cfg = cfg
 		p.loaded.Store(true)
@@ -67,7 +70,7 @@ func (p *patient) fileAccess(context.Context) Finding {
 func (p *patient) keyAccess(context.Context) Finding {
 	files := slices.Concat(p.cfg.Secrets, p.certificateFiles())
 	if len(files) == 0 {
-		return skip("the key stands in the configuration itself")
+		return skip("the key stands in the configuration itself, or is a credential")
 	}
 	return p.readable(files...)
 }

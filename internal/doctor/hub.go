@@ -34,6 +34,9 @@ func (p *patient) login(ctx context.Context) Finding {
 		}
 		return skip("not tried, because the hub cannot be asked over HTTPS, and a login over MQTT would end the session of whoever has it")
 	}
+	if p.sealed != "" {
+		return unknown(p.sealed)
+	}
 	p.knocked = true
 	p.knock = p.probe.Knock(ctx)
 	e, ok1 := errors.AsType[*hub.Error](p.knock)

@@ -26,6 +26,8 @@ type patient struct {
 	o       Options
 	mistake error // of the file, or of the pins in it
 
+	given   map[string]string       // of credential: what the credentials hold
+	sealed  string                  // of credential: why they are not known
 	loaded  atomic.Bool             // by file
 	cfg     config.Config           // of file
 	service service                 // of user

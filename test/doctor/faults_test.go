@@ -28,6 +28,7 @@ type fault struct {
 const day = 24 * time.Hour
 
 var machineFaults = []fault{
+	{"a credential that is not there", "credential", 1, false, func(w *world) { w.credential("/etc/credstore/other.key") }},
 	{"no configuration", "file", 78, false, func(w *world) { w.config = "" }},
 	{"a key that is not known", "file", 78, false, func(w *world) { w.config += "  gatewey: x\n" }},
 	{"a key file that others may read", "file", 78, false, func(w *world) { w.do(os.Chmod(w.path("etc/tasmota-azd/device.key"), 0o644)) }},
@@ -239,6 +240,14 @@ func (w *world) unknownCA() *hubsim.CA {
 func (w *world) memory(options string) {
 	w.mount("tmpfs", "var/lib/tasmota-azd", "-t", "tmpfs", "-o", options+",mode=700")
 	w.do(os.Chown(w.path("var/lib/tasmota-azd"), serviceUID, serviceGID))
+}
+
+// credential has systemd give the key to the service, from that file.
+func (w *world) credential(path string) {
+	w.do(os.MkdirAll(w.path("etc/credstore"), 0o700))
+	w.do(os.Rename(w.path("etc/tasmota-azd/device.key"), w.path("etc/credstore/pump.key")))
+	w.do(os.Chmod(w.path("etc/credstore/pump.key"), 0o600))
+	w.write("etc/systemd/system/tasmota-azd.service.d/enroll.conf", "[Service]\nLoadCredential=device.key:"+path+"\n", 0o644, 0)
 }
 
 // proxy has the unit say which proxy there is.

@@ -89,6 +89,13 @@ func (m *matrix) worlds(t *testing.T) {
 			m.add(t, fault{name: "none, asked by " + tt.who, check: tt.want, exit: tt.exit}, newWorld(t, time.Now).check(tt.as))
 		})
 	}
+	for who, as := range map[string]account{"root": root, "the service": service} {
+		t.Run("no fault, with a credential, asked by "+who, func(t *testing.T) {
+			w := newWorld(t, time.Now)
+			w.credential("/etc/credstore/pump.key")
+			m.add(t, fault{name: "none, with a credential, asked by " + who}, w.check(as))
+		})
+	}
 	t.Run("no fault, with DPS", func(t *testing.T) {
 		w := newWorld(t, time.Now)
 		w.group()

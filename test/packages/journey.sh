@@ -36,7 +36,7 @@ relays:
 END
 is mode "$(stat -c '%a %U:%G' $config)" "640 root:tasmota-azd"
 cp $config /run/edited
-runuser -u tasmota-azd -- tasmota-azd check || fails "check finds a fault before the first start"
+tasmota-azd check || fails "check finds a fault before the first start"
 want GPIO17=0 GPIO27=1 GPIO22=0
 systemctl enable --now tasmota-azd 2>&1
 want GPIO17=1; send power1 on; gpio wait GPIO17 1 20

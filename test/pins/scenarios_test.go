@@ -13,6 +13,7 @@ type scenario struct {
 	short   form   // where the short form of the table plays it
 	long    bool   // in some places only, for that alone
 	letGo   string // why systemd lets go of lines, so that the kernel decides
+	release string // why the daemon lets go of lines, wherever it was started
 }
 
 // A form says in which places of the short form a scenario is played.
@@ -67,6 +68,28 @@ var scenarios = append(coldStarts(), []scenario{
 	{name: "file broken, then mended", short: unitToo, steps: begins + `
 		good; echo "rellays: []" >>$config; refused rellays; mended; are on off on off
 		sed -i "s/pin: $A/pin: GPIO71/" $config; refused GPIO71; mended; are on off on off`},
+	{name: "reload: nothing changed, then E added", short: bothToo, steps: begins + `
+		reload; are on off on off
+		echo "  - {name: E, pin: $E}" >>$config; want $E=0; reload; are on off on off
+		[ ! "$systemd" ] || restart; are on off on off`},
+	{name: "reload: B removed", short: bothToo, release: "B is released, in its off state", steps: `
+		saved "on on on off"; wanted on on on off; up
+		sed -i '/name: B/d' $config; want $B=0; reload; are on - on off
+		[ ! "$systemd" ] || restart; are on - on off`},
+	{name: "reload: C inverted", short: bothToo, steps: begins + `
+		sed -i '/name: C/s/, active_low: true//' $config; want $C=1; reload; are on off off off
+		[ ! "$systemd" ] || restart`},
+	{name: "reload: B gone, C inverted, E new", release: "B is released, in its off state", steps: `
+		saved "on on on off"; wanted on on on off; up
+		sed -i '/name: B/d; /name: C/s/, active_low: true//' $config; echo "  - {name: E, pin: $E}" >>$config
+		want $B=0 $C=1 $E=0; reload
+		[ ! "$systemd" ] || restart`},
+	{name: "reload: the file broken in three ways, then good", short: bothToo, steps: begins + `
+		good; echo "rellays: []" >>$config; kept rellays; are on off on off
+		cp /run/good.yaml $config; echo "  - {name: E, pin: GPIO71}" >>$config; kept GPIO71; are on off on off
+		cp /run/good.yaml $config; echo "  - {name: E, pin: $A}" >>$config; kept "$A"; are on off on off
+		cp /run/good.yaml $config; reload; are on off on off
+		[ ! "$systemd" ] || restart; are on off on off`},
 	{name: "line held by another, then free", short: bareToo, letGo: "the other lets go of B", steps: `saved "on off on off"
 		hold run $B open=low pause & holder=$!; gpio wait $B 0; until hold find $B | grep -q InUse; do sleep 0.05; done
 		wanted free - free free; fails 'in use\|busy'

@@ -162,9 +162,13 @@ good() { cp $config /run/good.yaml; }
 # stored: how many lines systemd keeps.
 stored() { systemctl show -P NFileDescriptorStore tasmota-azd; }
 
+# reloads: how often the daemon has read its file again.
+reloads() { journal | grep -c 'configuration reloaded\|configuration not taken' || true; }
+
 # up, restart, killed, upgrade: the relays stand when they return. down: a stop.
 # fails TEXT: a start that does so with the text, and refused TEXT a restart. recovers:
-# what was in the way is gone; mended: as the good file is back.
+# what was in the way is gone; mended: as the good file is back. reload: the file is in
+# force; kept TEXT: it is not, as TEXT says, and the one before is.
 if [ "$systemd" ]; then
 	up() { systemctl start tasmota-azd; }
 	restart() { systemctl restart tasmota-azd; }
@@ -174,6 +178,8 @@ if [ "$systemd" ]; then
 	fails() { ! systemctl start tasmota-azd && became "$1"; }
 	refused() { systemctl restart tasmota-azd || true; became "$1"; }
 	recovers() { until systemctl -q is-active tasmota-azd; do sleep 0.1; done; }
+	reload() { systemctl reload tasmota-azd; }
+	kept() { ! systemctl reload tasmota-azd && systemctl show -P StatusText tasmota-azd | grep -q "$1"; }
 else
 	up() { start; }
 	restart() { stop USR2 && start; }
@@ -183,6 +189,12 @@ else
 	fails() { ! start && became "$1"; }
 	refused() { stop USR2 && fails "$1"; }
 	recovers() { start; }
+	reload() {
+		before=$(reloads)
+		kill -HUP "$pid"
+		until [ "$(reloads)" -gt "$before" ]; do sleep 0.02; done
+	}
+	kept() { reload && journal | tail -n 3 | grep -q "not taken.*$1"; }
 fi
 mended() { cp /run/good.yaml $config && recovers; }
 

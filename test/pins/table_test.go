@@ -159,12 +159,14 @@ func (p place) judge(t *testing.T, s scenario, events []uml.Event) pins.Row {
 		t.Errorf("%+v, missing %d: %+v", row.Counts, row.Missing(), events)
 	}
 	switch {
+	case row.Kernel != 0 && s.release != "":
+		row.Note = s.release
 	case row.Kernel != 0 && p.systemd:
 		row.Note = s.letGo
 	case row.Kernel != 0:
 		row.Note = "nobody holds the lines in between"
 	}
-	if may := !p.keeps && (!p.systemd || s.letGo != ""); row.Kernel != 0 && !may {
+	if may := !p.keeps && (!p.systemd || s.letGo != "" || s.release != ""); row.Kernel != 0 && !may {
 		t.Errorf("%d edges by the kernel: %+v", row.Kernel, events)
 	}
 	return row

@@ -22,6 +22,7 @@ type world struct {
 	listErr error
 	lines   map[string]*fakeLine // adopted, by the name of the file
 	busy    map[string]bool      // lines that something else holds
+	denied  map[string]error     // lines whose request fails
 	did     []string
 }
 
@@ -57,6 +58,9 @@ func (w *world) kernel() kernel {
 			return errors.Join(errs...)
 		},
 		request: func(p gpiochip.Place, o gpiochip.Output) (held, error) {
+			if err := w.denied[p.Name()]; err != nil {
+				return nil, err
+			}
 			w.note("request %s %v off %v", p.Name(), o.Level, o.Off)
 			return &fakeLine{world: w, place: p, out: o}, nil
 		},

@@ -44,6 +44,27 @@ func line(w io.Writer, widths []int, cells []string) error {
 	return err
 }
 
+// Rows returns the cells of the table that a file has between the marks of that name,
+// without the head.
+func Rows(file, maker string) ([][]string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	_, inside, _, err := cut(file, string(text), maker)
+	var all [][]string
+	for row := range strings.Lines(inside) {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(row), "| "); ok {
+			var cells []string
+			for _, c := range strings.Split(strings.TrimSuffix(text, " |"), " | ") {
+				cells = append(cells, strings.TrimSpace(c))
+			}
+			all = append(all, cells)
+		}
+	}
+	return all[min(len(all), 2):], err // head and rule
+}
+
 // Put replaces what a file has between the marks of that name:
 //
 //	<!-- rows: made by make pins -->
@@ -53,11 +74,20 @@ func Put(file, maker, text string) error {
 	if err != nil {
 		return err
 	}
-	begin, end := "<!-- rows: made by "+maker+" -->\n", "<!-- end of the rows -->\n"
-	before, rest, ok := strings.Cut(string(old), begin)
-	_, after, ended := strings.Cut(rest, end)
-	if !ok || !ended {
-		return fmt.Errorf("%s: %w", file, errors.New("there are no marks for the rows of "+maker))
+	before, _, after, err := cut(file, string(old), maker)
+	if err != nil {
+		return err
 	}
-	return os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644)
+	return os.WriteFile(file, []byte(before+"\n"+text+"\n"+after), 0o644)
+}
+
+// cut cuts a text at its marks, which stay with what is around.
+func cut(file, text, maker string) (before, inside, after string, err error) {
+	begin, end := "<!-- rows: made by "+maker+" -->\n", "<!-- end of the rows -->\n"
+	before, rest, ok := strings.Cut(text, begin)
+	inside, after, ended := strings.Cut(rest, end)
+	if !ok || !ended {
+		err = fmt.Errorf("%s: %w", file, errors.New("there are no marks for the rows of "+maker))
+	}
+	return before + begin, inside, end + after, err
 }

@@ -267,6 +267,10 @@ func TestReloadOfAKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.write("pump.key", "not a key")
+	if out, err := r.ask("reload"); err == nil || err.Error() != "exit status 78" || !strings.Contains(out, "config.yaml:5: hub.key_file: in "+filepath.Join(r.dir, "pump.key")) {
+		t.Errorf("%v: %s", err, out)
+	}
 	r.write("pump.key", secondary)
 	r.reload(r.text)
 	r.online(2)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -36,8 +37,15 @@ type Counts struct {
 // Missing is how many edges were asked for and did not come.
 func (c Counts) Missing() int { return c.Commanded + c.Kernel + c.Unexpected - c.Seen }
 
-// rowsFile is the environment variable that names the file of rows.
-const rowsFile = "PINS_ROWS"
+// rowsFile is the environment variable that names the file of rows, and scenarios the one
+// that says how the names of scenarios begin which are to be played, if not all are.
+const (
+	rowsFile  = "PINS_ROWS"
+	scenarios = "PINS_SCENARIOS"
+)
+
+// Wanted tells whether a scenario is to be played.
+func Wanted(scenario string) bool { return strings.HasPrefix(scenario, os.Getenv(scenarios)) }
 
 // Full tells whether the whole table is to be made, as `make pins` does, which takes
 // many minutes, or the short form of it.

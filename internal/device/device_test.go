@@ -107,6 +107,7 @@ type bank struct {
 	mu     sync.Mutex
 	on     []bool
 	noted  []string
+	others []string // pins, in place of those that all tests have
 	broken error
 	edge   func(edges.Edge)
 	step   func(when string, on []bool)
@@ -140,12 +141,19 @@ func (b *bank) Set(i int, on bool, why cause.Cause) error {
 	}
 	b.noteStep("before the pin")
 	if b.on[i] != on {
-		b.edge(edges.Edge{Time: time.Now(), Relay: i + 1, Pin: pins[i], From: new(b.on[i]), To: on, Cause: why})
+		b.edge(edges.Edge{Time: time.Now(), Relay: i + 1, Pin: b.pin(i), From: new(b.on[i]), To: on, Cause: why})
 	}
 	b.on[i] = on
 	b.noteStep("behind the pin")
 	b.noted = append(b.noted, fmt.Sprintf("%d %v by %s", i+1, on, why))
 	return nil
+}
+
+func (b *bank) pin(i int) string {
+	if b.others != nil {
+		return b.others[i]
+	}
+	return pins[i]
 }
 
 func (b *bank) moves() []string {
@@ -180,6 +188,7 @@ type rig struct {
 	done    chan error
 	log     bytes.Buffer // read it when the loop waits
 	upkeep  upkeep
+	device  *device.Device
 }
 
 // upkeep is one deadline of the relays, and what then happens.
@@ -222,7 +231,7 @@ func prepare(t *testing.T, dir string) *rig {
 func (r *rig) run(t *testing.T, template string) {
 	t.Helper()
 	relays := device.Noted(&r.bank, r.journal, pins)
-	dev := device.New(device.Options{
+	r.device = device.New(device.Options{
 		Hub: &r.cloud,
 		Commands: commands.New(commands.Options{
 			Relays: relays, Settings: r.state.Settings, Backlog: r.state.Backlog,
@@ -235,7 +244,7 @@ func (r *rig) run(t *testing.T, template string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop = cancel
 	go func() {
-		r.done <- errors.Join(dev.Run(ctx, r.events), r.journal.Close(), r.store.Close())
+		r.done <- errors.Join(r.device.Run(ctx, r.events), r.journal.Close(), r.store.Close())
 	}()
 	synctest.Wait()
 }

@@ -175,8 +175,10 @@ func newDevice(t *testing.T, c *cloud, s setup) *device {
 		o.TokenTTL = tokenTTL
 	}
 	o.ClientType = "test/1"
-	o.Will = func(string) hub.Telemetry {
-		return hub.Telemetry{Topic: "rpi-0001/LWT", Body: []byte(`{"LWT":"Offline"}`)}
+	if o.Will == nil {
+		o.Will = func(string) hub.Telemetry {
+			return hub.Telemetry{Topic: "rpi-0001/LWT", Body: []byte(`{"LWT":"Offline"}`)}
+		}
 	}
 	o.Log = slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), lockedWriter{d}), nil))
 	d.Client = hub.New(o)

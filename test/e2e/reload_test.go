@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"tasmota-azd/internal/certificate/certtest"
 	"tasmota-azd/internal/hubsim"
 	"tasmota-azd/test/lab"
 )
@@ -312,5 +314,47 @@ func TestReloadOfTheHub(t *testing.T) {
 	}
 	if _, wills := r.connects(); wills != 0 {
 		t.Errorf("%d wills", wills)
+	}
+}
+
+// A certificate that was replaced signs in at once, although the file names the same.
+func TestReloadOfACertificate(t *testing.T) {
+	b := newBench(t, hubsim.Options{}, 0)
+	year := time.Now().AddDate(1, 0, 0)
+	first, second := certtest.SelfSigned(t, "pump", year), certtest.SelfSigned(t, "pump", year)
+	b.check(b.cloud.AddDevice(hubsim.Device{ID: "pump", Auth: hubsim.Thumbprint,
+		Thumbprints: []string{first.Parse(t).Fingerprint(), second.Parse(t).Fingerprint()}}))
+	first.Write(t, b.dir, "device")
+	b.start(b.config(fmt.Sprintf("hub:\n  host: localhost\n  port: %d\n  cert_file: device.pem\n  cert_key_file: device.key.pem\n  ca_file: cloud-ca.pem\n", b.cloud.HubPort)))
+	b.subscribed("pump")
+	b.asked([]string{"reload"}, "is in force")
+	certtest.Pair{Cert: second.Cert, Key: first.Key}.Write(t, b.dir, "device") // half of it
+	if out, err := b.ask("reload"); err == nil || !strings.Contains(out, "config.yaml:5: hub.cert_key_file") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if n := b.logins(0); n != 1 {
+		t.Errorf("%d logins, want the one of the start", n)
+	}
+	second.Write(t, b.dir, "device")
+	b.asked([]string{"reload"}, "is in force")
+	b.online(2)
+	b.waitLog("connected anew with the new certificate")
+	b.waitLog("configuration changed", "key=hub.cert_file", "to=changed")
+	b.command("pump", "m1", "/power1", "on", `{"POWER1":"ON"}`)
+}
+
+// What systemd gave at the start stays, and that is said.
+func TestReloadWithACredential(t *testing.T) {
+	b := newBench(t, hubsim.Options{}, 0)
+	config := b.keyConfig()
+	credentials := t.TempDir()
+	b.check(os.Rename(filepath.Join(b.dir, "pump.key"), filepath.Join(credentials, "pump.key")))
+	b.env = []string{"CREDENTIALS_DIRECTORY=" + credentials}
+	b.start(config)
+	b.subscribed("pump")
+	b.asked([]string{"reload"}, "as at the start, since systemd gives credentials then: hub.key_file")
+	b.waitLog("credentials of the unit are as at the start", "keys=hub.key_file")
+	if n := b.logins(0); n != 1 {
+		t.Errorf("%d logins, want the one of the start", n)
 	}
 }

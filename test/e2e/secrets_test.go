@@ -133,7 +133,8 @@ func TestNoSecretLeavesTheDaemon(t *testing.T) {
 	web, err := w.cloud.ListenWeb(0)
 	w.check(err)
 	w.examine(w.config(strings.Replace(heads[0], fmt.Sprintf("port: %d", w.cloud.HubPort), fmt.Sprintf("transport: websocket\n  port: %d", web), 1)))
-	w.mistakes(heads, certificate, device.text(), group.text())
+	w.reloads(heads)
+	w.reloads(append(heads[:1:1], w.mistakes(heads, certificate, device.text(), group.text())...))
 	w.told()
 	w.files(filepath.Join(w.dir, "state"))
 	w.files(w.pins())
@@ -150,7 +151,8 @@ func TestNoSecretLeavesTheDaemon(t *testing.T) {
 			t.Errorf("a line of a private key: %s", line)
 		}
 	}
-	for _, want := range []string{"DEBUG", "not connected", "connected", "goroutine 1", "StatusSTS", "journal", "would let pump in", "the hub does not take it"} {
+	for _, want := range []string{"DEBUG", "not connected", "connected", "goroutine 1", "StatusSTS", "journal", "would let pump in", "the hub does not take it",
+		"key=hub.key from=one", "configuration not taken", `"faults"`} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the search was made without %q", want)
 		}
@@ -187,12 +189,27 @@ func (w *witness) hub(login string) string {
 	return fmt.Sprintf("hub:\n  port: %d\n  ca_file: cloud-ca.pem\n%s", w.cloud.HubPort, login)
 }
 
-// mistakes are files that are refused, with keys where they do not belong.
-func (w *witness) mistakes(heads []string, certificate, device, group string) {
+// reloads has a running daemon read one file after the other.
+func (w *witness) reloads(heads []string) {
+	w.t.Helper()
+	d := w.start(w.config(heads[0]), "--token-ttl", "5s")
+	w.waitLog("INFO  connected")
+	for _, head := range append(heads[1:len(heads):len(heads)], heads[0]) {
+		w.config(head)
+		out, _ := w.ask("reload") // fails where there are mistakes
+		w.hear(out)
+		w.hear(w.asked([]string{"status"}))
+		w.hear(w.asked([]string{"status", "--json"}))
+	}
+	w.stop()
+	w.hear(strings.Join(d.Log(), "\n"))
+}
+
+// mistakes returns files that are refused, with keys where they do not belong.
+func (w *witness) mistakes(heads []string, certificate, device, group string) []string {
 	w.t.Helper()
 	inline, connection := heads[1], heads[2]
-	w.check(os.Chmod(filepath.Join(w.dir, "second.key"), 0o644))
-	for _, mistake := range []string{
+	all := []string{
 		heads[0], // the key file is open now
 		strings.Replace(inline, "key: "+device, "key: "+device[:len(device)-3]+"!", 1), // not base64 any more
 		strings.Replace(connection, "DeviceId=", "DeviceID=", 1) + "  key: " + device + "\n",
@@ -203,11 +220,15 @@ func (w *witness) mistakes(heads []string, certificate, device, group string) {
 		w.hub("  host: localhost\n  key_file: gate.key.pem\n"),
 		strings.Replace(inline, "  host: localhost", "  host: "+device, 1) + "dps: {scope_id: 0ne1, key: " + group + "}\n",
 		inline + device + "\n",
-	} {
+	}
+	w.check(os.Chmod(filepath.Join(w.dir, "second.key"), 0o644))
+	for _, mistake := range all {
 		out, err := exec.Command(daemon, "check", "--config", w.config(mistake)).CombinedOutput()
 		if err == nil {
 			w.t.Errorf("no mistake found in:\n%s", mistake)
 		}
 		w.hear(string(out))
 	}
+	w.check(os.Chmod(filepath.Join(w.dir, "second.key"), 0o600))
+	return all[1:]
 }

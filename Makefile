@@ -101,13 +101,14 @@ bench: all cross
 	$(GO) run ./test/bench
 
 # What the built daemon did to pins: scenarios, drivers, boards; it takes long.
-# Prints the table, puts it into docs/pins.md, and fails if a test did.
+# Prints the table, puts it into docs/pins.md, and fails if a test did. With
+# SCENARIOS=reload only those that begin so are played, and the other rows stay.
 .PHONY: pins
 pins:
 	@mkdir -p bin && rm -f bin/pins.rows
-	@status=0; PINS_ROWS=$(CURDIR)/bin/pins.rows $(TOOL) gotestsum --format testname -- \
+	@status=0; PINS_SCENARIOS="$(SCENARIOS)" PINS_ROWS=$(CURDIR)/bin/pins.rows $(TOOL) gotestsum --format testname -- \
 		-count 1 -timeout 3h -run 'TestScenarios|TestPowerCut' ./test/pins || status=$$?; \
-	$(GO) run ./test/pins/table bin/pins.rows docs/pins.md && exit $$status
+	$(GO) run ./test/pins/table bin/pins.rows docs/pins.md $(SCENARIOS) && exit $$status
 
 .PHONY: bench-renewal
 bench-renewal:

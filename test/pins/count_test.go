@@ -49,7 +49,7 @@ func TestTable(t *testing.T) {
 		{Scenario: "b", Driver: "periph", Board: "Pi 5", Systemd: true, Keeps: true, Counts: pins.Counts{Seen: 2, Unexpected: 2, Wrong: 9 * time.Microsecond}},
 	}
 	var text strings.Builder
-	if err := pins.Table(&text, rows); err != nil {
+	if err := pins.Table(&text, pins.Cells(rows)); err != nil {
 		t.Fatal(err)
 	}
 	const want = `| scenario | driver   | boards     | started, kernel             | commanded | seen | by the kernel | unexpected | wrong level, µs | let go, ms | note |

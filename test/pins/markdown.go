@@ -1,6 +1,7 @@
 package pins
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -44,15 +45,28 @@ func groups(rows []Row) []*group {
 	return list
 }
 
-// Table writes rows as a table in Markdown. Rows with the same edges are put together.
-func Table(w io.Writer, rows []Row) error {
-	table := [][]string{
-		{"scenario", "driver", "boards", "started, kernel", "commanded", "seen", "by the kernel", "unexpected", "wrong level, µs", "let go, ms", "note"},
-	}
+// Head are the names of the columns.
+var Head = []string{"scenario", "driver", "boards", "started, kernel", "commanded", "seen", "by the kernel", "unexpected", "wrong level, µs", "let go, ms", "note"}
+
+// Cells makes the lines of the table. Rows with the same edges are put together.
+func Cells(rows []Row) (table [][]string) {
 	for _, g := range groups(rows) {
 		table = append(table, []string{g.Scenario, g.Driver, strings.Join(g.boards, ", "), strings.Join(g.places, ", "),
 			fmt.Sprint(g.Commanded), fmt.Sprint(g.Seen), fmt.Sprint(g.Kernel), fmt.Sprint(g.Unexpected),
 			fmt.Sprint(g.Wrong.Microseconds()), fmt.Sprint(g.LetGo.Milliseconds()), g.Note})
 	}
-	return document.Table(w, table)
+	return table
+}
+
+// Merge puts lines into a table in the place of all whose scenario begins in this way.
+func Merge(table, lines [][]string, scenarios string) [][]string {
+	table = slices.DeleteFunc(table, func(cells []string) bool { return strings.HasPrefix(cells[0], scenarios) })
+	table = append(table, lines...)
+	slices.SortStableFunc(table, func(a, b []string) int { return cmp.Compare(a[0], b[0]) })
+	return table
+}
+
+// Table writes lines as a table in Markdown.
+func Table(w io.Writer, lines [][]string) error {
+	return document.Table(w, append([][]string{Head}, lines...))
 }

@@ -1,7 +1,8 @@
 // Table prints the rows that the tests of `make pins` recorded, and puts them into a
-// document, between two marks.
+// document, between two marks. With the beginning of the names of scenarios the others
+// stay in the document as they are.
 //
-//	table ROWS DOCUMENT
+//	table ROWS DOCUMENT [SCENARIOS]
 package main
 
 import (
@@ -15,17 +16,23 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: table ROWS DOCUMENT")
+	if len(os.Args) != 3 && len(os.Args) != 4 {
+		fmt.Fprintln(os.Stderr, "usage: table ROWS DOCUMENT [SCENARIOS]")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1], os.Args[2], os.Stdout); err != nil {
+	scenarios := ""
+	if len(os.Args) == 4 {
+		scenarios = os.Args[3]
+	}
+	if err := run(os.Args[1], os.Args[2], scenarios, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "table:", err)
 		os.Exit(1)
 	}
 }
 
-func run(rows, into string, stdout io.Writer) error {
+const maker = "make pins"
+
+func run(rows, into, scenarios string, stdout io.Writer) error {
 	f, err := os.Open(rows)
 	if err != nil {
 		return err
@@ -35,12 +42,20 @@ func run(rows, into string, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", rows, err)
 	}
+	lines := pins.Cells(all)
+	if scenarios != "" {
+		old, err := document.Rows(into, maker)
+		if err != nil {
+			return err
+		}
+		lines = pins.Merge(old, lines, scenarios)
+	}
 	var table bytes.Buffer
-	if err := pins.Table(&table, all); err != nil {
+	if err := pins.Table(&table, lines); err != nil {
 		return err
 	}
 	if _, err := stdout.Write(table.Bytes()); err != nil {
 		return err
 	}
-	return document.Put(into, "make pins", table.String())
+	return document.Put(into, maker, table.String())
 }

@@ -19,7 +19,7 @@ func TestRun(t *testing.T) {
 	write(document, "before\n"+begin+"old\n"+end+"after\n")
 	for range 2 { // the second changes nothing
 		var out strings.Builder
-		if err := run(rows, document, &out); err != nil {
+		if err := run(rows, document, "", &out); err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(document)
@@ -30,8 +30,18 @@ func TestRun(t *testing.T) {
 			t.Errorf("got\n%s", got)
 		}
 	}
+	write(rows, `{"Scenario":"reload: A","Driver":"gpiochip","Commanded":7}`+"\n")
+	for range 2 {
+		var out strings.Builder
+		if err := run(rows, document, "reload", &out); err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Split(out.String(), "\n"); len(lines) != 5 || !strings.HasPrefix(lines[2], "| reload: A | gpiochip |") || !strings.HasPrefix(lines[3], "| restart ") || !strings.Contains(lines[3], " | 3 ") {
+			t.Errorf("merged:\n%s", out.String())
+		}
+	}
 	write(document, "no marks")
-	if err := run(rows, document, new(strings.Builder)); err == nil {
+	if err := run(rows, document, "", new(strings.Builder)); err == nil {
 		t.Error("a document without marks is written to")
 	}
 }

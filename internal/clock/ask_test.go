@@ -12,7 +12,7 @@ import (
 // the old ones proved stays as long as nobody says otherwise.
 func TestAskOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(map[string]func() (clock.Sample, error){"old": off(48*time.Hour), "new": off(72 * time.Hour)})
+		w := newWorld(map[string]func() (clock.Sample, error){"old": off(48 * time.Hour), "new": off(72 * time.Hour)})
 		c := clock.New(w.options("old"))
 		run(t, c)
 		pass(time.Minute)

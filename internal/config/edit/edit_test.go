@@ -206,6 +206,7 @@ func FuzzApply(f *testing.F) {
 			t.Fatalf("%+v\n%s", d, got)
 		}
 		for _, c := range []*config.Config{&old, &cfg} { // all else is as it was
+			c.PinLines, c.Credentials, c.Secrets = nil, nil, nil // where things stand
 			c.Warnings, c.DPS, c.Hub = nil, config.DPS{Endpoint: c.DPS.Endpoint, CA: c.DPS.CA}, config.Hub{Port: c.Hub.Port, Transport: c.Hub.Transport,
 				TokenTTL: c.Hub.TokenTTL, KeepAlive: c.Hub.KeepAlive, CA: c.Hub.CA}
 		}

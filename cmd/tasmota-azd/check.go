@@ -33,10 +33,8 @@ func checkCommand(path *string, stdout io.Writer) *cobra.Command {
 			if list {
 				return listChecks(stdout)
 			}
-			dir, forget := credentials(*path)
-			defer forget()
 			return examine(cmd.Context(), doctor.Options{
-				Config: *path, Credentials: dir, StateDir: stateDir, Sockets: []string{socket}, Version: version,
+				Config: *path, Credentials: granted(), StateDir: stateDir, Sockets: []string{socket}, Version: version,
 				Only: strings.FieldsFunc(only, func(r rune) bool { return r == ',' }),
 			}, stdout, asJSON)
 		},

@@ -123,7 +123,10 @@ func (p *patient) quota(context.Context) Finding {
 		return fault(e.Error(), "")
 	}
 	d := p.daemon
-	if d == nil || d.Limit == 0 {
+	switch {
+	case (d == nil || d.Limit == 0) && !p.knocked:
+		return skip("the hub cannot be asked over HTTPS")
+	case d == nil || d.Limit == 0:
 		return ok("the hub does not say that they are used up")
 	}
 	found := fmt.Sprintf("%d of %d (telemetry.daily_limit) are spent", d.Spent.Messages, d.Limit)

@@ -166,5 +166,5 @@ func (p *patient) enabled(context.Context) Finding {
 	if at := p.enabledAt(); at != "" {
 		return ok(at)
 	}
-	return warn("it does not", "")
+	return warn("the service does not start with the machine", "")
 }

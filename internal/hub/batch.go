@@ -54,12 +54,12 @@ func (c *conn) send(p []byte) (int, error) {
 
 // leave writes what was collected, if the batch is complete or large, or at once.
 func (c *conn) leave(now bool) error {
-	complete := now || !c.batch.waits && c.batch.open <= 0
+	complete := !c.batch.waits && (now || c.batch.open <= 0)
 	if complete {
 		c.batch.open = 0 // others publish as well, and hand over nothing
 	}
 	p := c.batch.packets
-	if len(p) == 0 || !complete && len(p) < batchMost {
+	if len(p) == 0 || !complete && !now && len(p) < batchMost {
 		return nil
 	}
 	c.batch.packets = p[:0]

@@ -1,5 +1,7 @@
 package hub
 
+import "net"
+
 // SetChance replaces what is random in waits and renewals: a number in [0, 1).
 func (c *Client) SetChance(f func() float64) { c.chance = f }
 
@@ -35,3 +37,15 @@ func CheckFrames(chunks ...[]byte) error {
 
 func (a twinAnswer) RID() string { return a.rid }
 func (a twinAnswer) Status() int { return a.status }
+
+// A Batching is a connection and what the pump and paho do to it.
+type Batching struct{ c *conn }
+
+// NewBatching writes to raw.
+func NewBatching(raw net.Conn) Batching {
+	return Batching{&conn{Conn: raw, writer: make(chan struct{}, 1), within: writeWithin, lost: func(error) {}}}
+}
+
+func (b Batching) Hold()                { b.c.hold() }
+func (b Batching) Release(n int)        { b.c.release(n) }
+func (b Batching) Write(p []byte) error { _, err := b.c.Write(p); return err }

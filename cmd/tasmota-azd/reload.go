@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"reflect"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -79,7 +78,7 @@ func (d *daemon) apply(ctx context.Context, old, cfg config.Config) error {
 		Guarded: guarded(cfg), Limit: cfg.Telemetry.DailyLimit, Meter: cfg.Telemetry.Meter,
 		OtherHub: !sameDevice(old, cfg),
 	}
-	if !reflect.DeepEqual(old.Relays, cfg.Relays) || old.GPIO != cfg.GPIO {
+	if !slices.Equal(old.Relays, cfg.Relays) || old.GPIO != cfg.GPIO {
 		c.Rewire = func(wanted func(pin string) bool) ([]string, error) {
 			err := d.claim.again(d.bank, cfg, wanted)
 			return d.claim.pins, err

@@ -68,11 +68,11 @@ func newWiring(t *testing.T) *wiring {
 }
 
 func (w *wiring) stands() string {
-	text := ""
+	var text strings.Builder
 	for i := range w.bank.Len() {
-		text += fmt.Sprint(w.bank.wires[i].Pin.Name(), "=", w.bank.On(i), " ")
+		text.WriteString(fmt.Sprint(w.bank.wires[i].Pin.Name(), "=", w.bank.On(i), " "))
 	}
-	return strings.TrimSpace(text)
+	return strings.TrimSpace(text.String())
 }
 
 func (w *wiring) want(t *testing.T, did, edges, stands string) {

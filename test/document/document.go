@@ -56,7 +56,7 @@ func Rows(file, maker string) ([][]string, error) {
 	for row := range strings.Lines(inside) {
 		if text, ok := strings.CutPrefix(strings.TrimSpace(row), "| "); ok {
 			var cells []string
-			for _, c := range strings.Split(strings.TrimSuffix(text, " |"), " | ") {
+			for c := range strings.SplitSeq(strings.TrimSuffix(text, " |"), " | ") {
 				cells = append(cells, strings.TrimSpace(c))
 			}
 			all = append(all, cells)

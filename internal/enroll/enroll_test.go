@@ -309,6 +309,9 @@ func TestNothingIsChanged(t *testing.T) {
 		"no room for the file": {good, groupKey, enroll.Where{}, func(b *board) {
 			b.write("etc/systemd/system", "a file in the way of the drop-in", 0o600)
 		}, "not a directory"},
+		"a folder in the place of the key": {good, groupKey, enroll.Where{}, func(b *board) {
+			b.write("etc/credstore.encrypted/tasmota-azd.device.key/file", "", 0o600)
+		}, "file exists"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard(t, tt.config)

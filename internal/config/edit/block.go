@@ -42,22 +42,10 @@ func (p *page) blockAdd(sectionKey, section *yaml.Node, c Change) (string, error
 	first := section.Content[0]
 	indent := first.Column - 1
 	header := sectionKey.Line - 1
-	if at, ok := p.silent(header, len(p.lines), indent, c.Key); ok && !p.inside(section, at) {
+	if at, ok := p.silent(header, len(p.lines), indent, c.Key); ok {
 		return p.replace(p.begin[at], p.end(at), strings.Repeat(" ", indent)+c.entry()), nil
 	}
 	return p.below(header, strings.Repeat(" ", indent), c), nil
-}
-
-// inside reports whether a line belongs to the value of an entry: in a text of several
-// lines a # is no comment.
-func (p *page) inside(section *yaml.Node, line int) bool {
-	for i := 0; i+1 < len(section.Content); i += 2 {
-		key, value := section.Content[i], section.Content[i+1]
-		if e, ok := p.entry(key, value); !ok || key.Line-1 < line && line <= e.last {
-			return true
-		}
-	}
-	return false
 }
 
 // An extent is where the value of an entry stands.

@@ -20,7 +20,7 @@ var dpsChecks = []Check{
 		Remedy: "correct dps.endpoint: sudoedit CONFIG", off: withoutDPS, run: (*patient).dpsName},
 	{Name: "dps-port", Group: "dps", What: "DPS is reached on port 443", Needs: []string{"dps-name", "proxy"}, Within: 8 * time.Second,
 		Remedy: "let outgoing TCP through to port 443 in the firewall", off: withoutDPS, run: (*patient).dpsPort},
-	{Name: "dps-tls", Group: "dps", What: "DPS proves who it is", Needs: []string{"dps-port", "roots", "clock"}, Within: 12 * time.Second,
+	{Name: "dps-tls", Group: "dps", What: "DPS proves who it is, and nobody stands in between", Needs: []string{"dps-port", "roots", "clock"}, Within: 12 * time.Second,
 		Remedy: "sudo update-ca-certificates, or name the issuer's certificate in dps.ca_file if it is yours", off: withoutDPS, run: (*patient).dpsTLS},
 	{Name: "dps-key", Group: "dps", What: "DPS takes the key, and as the kind that is configured", Needs: []string{"dps-tls", "identity"}, Within: 20 * time.Second, off: withoutDPS,
 		Remedy: "compare key, dps.key_kind and dps.scope_id with the portal: sudoedit CONFIG", run: (*patient).dpsKey},
@@ -101,7 +101,12 @@ func (p *patient) dpsTLS(ctx context.Context) Finding {
 	if err != nil {
 		return fault(err.Error(), "")
 	}
-	return ok("issued by " + state.PeerCertificates[0].Issuer.CommonName)
+	host, _ := endpoint(p.cfg.DPS.Endpoint)
+	f := judgeRoot(host, p.cfg.DPS.CA, state.VerifiedChains)
+	if f.Outcome == Fault {
+		f.Remedy = "exempt DPS from TLS inspection in the proxy or firewall"
+	}
+	return f
 }
 
 func (p *patient) dpsKey(ctx context.Context) Finding {

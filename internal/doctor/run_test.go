@@ -162,6 +162,7 @@ func TestMountOf(t *testing.T) {
 func TestOfAzure(t *testing.T) {
 	for host, want := range map[string]bool{
 		"contoso.azure-devices.net": true, "contoso.azure-devices.cn": true, "localhost": false, "azure-devices.net.example": false,
+		"global.azure-devices-provisioning.net": true, "x.azure-devices.net.example": false,
 	} {
 		if ofAzure(host) != want {
 			t.Errorf("%s: %v", host, !want)

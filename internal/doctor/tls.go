@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,7 +107,10 @@ func (p *patient) interception(context.Context) Finding {
 		if state == nil {
 			continue
 		}
-		f := p.judgeRoot(state.VerifiedChains)
+		f := judgeRoot(p.who.Hub.Host, p.cfg.Hub.CA, state.VerifiedChains)
+		if f.Outcome != OK && p.cfg.Hub.Gateway != "" {
+			return skip("a gateway stands in between, with a certificate of its own")
+		}
 		if f.Outcome != OK {
 			return f
 		}
@@ -115,8 +119,9 @@ func (p *patient) interception(context.Context) Finding {
 	return found
 }
 
-func (p *patient) judgeRoot(chains [][]*x509.Certificate) Finding {
-	host := p.who.Hub.Host
+// judgeRoot judges the chains that a host of Azure has shown. own are the roots that the
+// owner trusts besides the system's.
+func judgeRoot(host string, own config.CA, chains [][]*x509.Certificate) Finding {
 	var root *x509.Certificate
 	for _, chain := range chains {
 		root = chain[len(chain)-1]
@@ -124,21 +129,20 @@ func (p *patient) judgeRoot(chains [][]*x509.Certificate) Finding {
 		if name, known := azureRoots[hex.EncodeToString(sum[:])]; known {
 			return ok("the chain ends at " + name)
 		}
-		for _, own := range p.cfg.Hub.CA {
-			if own.Equal(root) {
-				return ok("the chain ends at a root of hub.ca_file, " + root.Subject.CommonName)
-			}
+		if slices.ContainsFunc(own, root.Equal) {
+			return ok("the chain ends at a root of ca_file, " + root.Subject.CommonName)
 		}
 	}
-	if !ofAzure(host) || p.cfg.Hub.Gateway != "" {
-		return ok("the chain ends at " + root.Subject.CommonName + "; this is no hub of Azure's own name")
+	if !ofAzure(host) {
+		return ok("the chain ends at " + root.Subject.CommonName + "; this is no name of Azure's")
 	}
 	return fault(fmt.Sprintf("the certificate of %s ends at %q, which is in the system's roots and none that Azure uses: somebody reads along", host, root.Subject.CommonName), "")
 }
 
 func ofAzure(host string) bool {
-	for _, end := range []string{".azure-devices.net", ".azure-devices.cn", ".azure-devices.us"} {
-		if strings.HasSuffix(host, end) {
+	for _, service := range []string{".azure-devices", ".azure-devices-provisioning"} {
+		name, cloud, found := strings.Cut(host, service+".")
+		if found && name != "" && (cloud == "net" || cloud == "cn" || cloud == "us") {
 			return true
 		}
 	}

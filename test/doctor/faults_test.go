@@ -166,6 +166,14 @@ var cloudFaults = []fault{
 		w.shut(dpsAddr + ":443")
 		w.serveDPS(w.unknownCA())
 	}},
+	{"somebody before DPS whom the system trusts", "dps-tls", 1, false, func(w *world) {
+		w.group()
+		w.shut(dpsAddr + ":443")
+		other := w.unknownCA()
+		w.serveDPS(other)
+		w.write("etc/ssl/certs/ca-certificates.crt", string(other.PEM()), 0o644, 0)
+		w.config = strings.Replace(w.config, "key_file: enrollment.key, ca_file: ca.pem", "key_file: enrollment.key", 1)
+	}},
 	{"a key that DPS does not know", "dps-key", 1, false, func(w *world) {
 		w.group()
 		w.write("etc/tasmota-azd/enrollment.key", hubsim.NewKey(), 0o640, serviceGID)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tasmota-azd/internal/doctor"
+	"tasmota-azd/internal/hubsim"
 	"tasmota-azd/test/document"
 )
 
@@ -100,6 +101,20 @@ func (m *matrix) worlds(t *testing.T) {
 		w := newWorld(t, time.Now)
 		w.group()
 		m.add(t, fault{name: "none, with DPS"}, w.check(root))
+	})
+	t.Run("no fault, with a message that waits", func(t *testing.T) {
+		w := newWorld(t, time.Now)
+		w.daemon("/usr/bin/tasmota-azd", connected)
+		w.halt()
+		if _, err := w.sim.Send(deviceID, hubsim.C2D{Body: []byte("toggle")}); err != nil {
+			t.Fatal(err)
+		}
+		before := w.sim.Logins()
+		m.add(t, fault{name: "none, with a message that waits"}, w.check(root))
+		queue := w.sim.Queue(deviceID)
+		if len(queue) != 1 || queue[0].Deliveries != 0 || queue[0].Locked || len(w.sim.Logins()) != len(before) {
+			t.Errorf("the message was touched: %+v, %d logins", queue, len(w.sim.Logins()))
+		}
 	})
 	t.Run("no fault, beside a daemon", func(t *testing.T) {
 		w := newWorld(t, time.Now)

@@ -55,6 +55,7 @@ type world struct {
 	time    *lab.TimeServer
 	closers []func()
 	doors   map[string]net.Listener
+	halt    func() // ends the daemon that was started last
 }
 
 // newWorld makes a healthy one.
@@ -283,10 +284,11 @@ func (w *world) start(name, state, runtime string) {
 	cmd.Env = append(cmd.Env, "STATE_DIRECTORY="+state, "RUNTIME_DIRECTORY="+runtime)
 	cmd.Stderr = w.t.Output()
 	w.do(cmd.Start())
-	w.later(func() {
+	w.halt = func() {
 		cmd.Process.Kill()
 		cmd.Wait() // it was killed
-	})
+	}
+	w.later(w.halt)
 }
 
 // daemon starts the daemon and waits until its status says what is wanted.

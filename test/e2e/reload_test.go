@@ -273,9 +273,24 @@ func TestReloadOfAKey(t *testing.T) {
 	if out, err := r.ask("reload"); err == nil || err.Error() != "exit status 78" || !strings.Contains(out, "config.yaml:5: hub.key_file: in "+filepath.Join(r.dir, "pump.key")) {
 		t.Errorf("%v: %s", err, out)
 	}
+	// Commands come all the while, and each takes effect once.
+	const commands = 20
+	moves := r.moves("GPIO17")
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		for n := range commands {
+			r.send("pump", fmt.Sprint("t", n), "/power1", "toggle")
+			r.answer(fmt.Sprint("t", n))
+		}
+	}()
 	r.write("pump.key", secondary)
 	r.reload(r.text)
 	r.online(2)
+	<-sent
+	if got := r.moves("GPIO17") - moves; got != commands {
+		t.Errorf("%d moves by %d toggles", got, commands)
+	}
 	r.waitLog("configuration changed", "key=hub.key", "to=changed")
 	r.waitLog("token renewed")
 	r.command("pump", "m1", "/power1", "off", `{"POWER1":"OFF"}`)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -371,5 +372,38 @@ func TestReloadWithACredential(t *testing.T) {
 	b.waitLog("credentials of the unit are as at the start", "keys=hub.key_file")
 	if n := b.logins(0); n != 1 {
 		t.Errorf("%d logins, want the one of the start", n)
+	}
+}
+
+// What systemd hears of two reloads: that one begins, and that the service is ready again,
+// with what is wrong as long as something is.
+func TestReloadTellsSystemd(t *testing.T) {
+	b := newBench(t, hubsim.Options{}, 0)
+	socket := filepath.Join(b.dir, "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	b.env = []string{"NOTIFY_SOCKET=" + socket}
+	config := b.keyConfig()
+	b.start(config)
+	listen(t, conn, "STATUS=connected to localhost as pump", 1)
+	good, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.write("config.yaml", string(good)+"rellays: []\n")
+	b.check(b.d.Signal(syscall.SIGHUP))
+	wrong := "STATUS=configuration not taken: " + config + ":20: rellays: unknown key; did you mean relays?; connected to localhost as pump"
+	heard := listen(t, conn, wrong, 1)
+	if len(heard) != 4 || heard[0] != "RELOADING=1" || !strings.HasPrefix(heard[1], "MONOTONIC_USEC=") || heard[2] != "READY=1" {
+		t.Errorf("systemd heard %q", heard)
+	}
+	b.write("config.yaml", string(good))
+	b.check(b.d.Signal(syscall.SIGHUP))
+	heard = listen(t, conn, "STATUS=connected to localhost as pump", 1)
+	if len(heard) != 4 || heard[0] != "RELOADING=1" || heard[2] != "READY=1" {
+		t.Errorf("systemd heard %q", heard)
 	}
 }

@@ -16,7 +16,7 @@ COLD      := ./cmd/... ./internal/bundle ./internal/doctor ./internal/enroll ./i
 	./internal/clock ./internal/identity ./internal/dps ./internal/control ./internal/certificate ./internal/system/... ./internal/relay/gpiochip \
 	gopkg.in/yaml.v3 github.com/spf13/... periph.io/... github.com/gorilla/websocket github.com/beevik/ntp \
 	github.com/coreos/... github.com/warthog618/... golang.org/x/net/... vendor/golang.org/x/... \
-	net net/http/... net/netip net/textproto net/url mime/... math/big crypto/tls crypto/x509/... \
+	net net/http/... net/netip net/textproto net/url mime/... math/big reflect crypto/tls crypto/x509/... \
 	$(addprefix crypto/internal/fips140/,nistec/... edwards25519/... mlkem rsa ecdsa ed25519)
 BUILD     := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' $(COLD:%=-gcflags=%=-l)
 TOOL      := $(GO) tool -modfile=tools/go.mod

@@ -99,8 +99,12 @@ func (c Config) values() []value {
 
 // plainly is a text of the file for a log, unless it looks like a key in the wrong place.
 func plainly(text string) string {
-	if text == "" || secretive(text) || len(text) > maxQuoted {
-		return strings.Trim(quote(text), `"`)
+	runes := []rune(text)
+	switch {
+	case secretive(text):
+		return quote(text) // which does not show it
+	case len(runes) > maxQuoted:
+		return string(runes[:maxQuoted]) + "…"
 	}
 	return text
 }

@@ -407,3 +407,28 @@ func TestReloadTellsSystemd(t *testing.T) {
 		t.Errorf("systemd heard %q", heard)
 	}
 }
+
+// Another name at DPS is another device: it is assigned a hub, and the relays stay.
+func TestReloadWithDPS(t *testing.T) {
+	b := newBench(t, hubsim.Options{}, 0)
+	config := b.dpsConfig()
+	b.start(config)
+	b.subscribed("board-7")
+	b.asked([]string{"cmd", "Power1", "on"})
+	moves := b.moves("GPIO17")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.asked([]string{"reload"}, "is in force")
+	if n := b.logins(0); n != 1 {
+		t.Errorf("%d logins, want the one of the start", n)
+	}
+	b.write("config.yaml", strings.Replace(string(text), "board-7", "board-8", 1))
+	b.asked([]string{"reload"}, "is in force")
+	b.subscribed("board-8")
+	b.command("board-8", "m1", "/power1", "on", `{"POWER1":"ON"}`)
+	if got := b.moves("GPIO17"); got != moves {
+		t.Errorf("%d moves of the relay", got-moves)
+	}
+}

@@ -33,8 +33,10 @@ func (c *conn) hold() {
 func (c *conn) release(n int) {
 	c.writer <- struct{}{}
 	defer func() { <-c.writer }()
+	if c.batch.waits { // else they have left already, one by one
+		c.batch.open += n
+	}
 	c.batch.waits = false
-	c.batch.open += n
 	_ = c.leave(false) // it has been reported
 }
 

@@ -106,6 +106,9 @@ func (m *matrix) worlds(t *testing.T) {
 		w := newWorld(t, time.Now)
 		w.daemon("/usr/bin/tasmota-azd", connected)
 		w.halt()
+		if err := w.sim.Wait(t.Context(), func() bool { l := w.sim.Logins(); return l[len(l)-1].End != "" }); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := w.sim.Send(deviceID, hubsim.C2D{Body: []byte("toggle")}); err != nil {
 			t.Fatal(err)
 		}

@@ -16,23 +16,24 @@ import (
 
 	"tasmota-azd/internal/hubsim"
 	"tasmota-azd/internal/token"
+	"tasmota-azd/test/canary"
 	"tasmota-azd/test/lab"
 )
 
 // An enrollee is a board whose cloud knows all kinds of keys.
 type enrollee struct {
 	*bench
-	group, single, device canary
-	other                 canary // that the cloud does not know
-	said                  string // by enroll, since the beginning
+	group, single, device canary.Canary
+	other                 canary.Canary // that the cloud does not know
+	said                  string        // by enroll, since the beginning
 }
 
 func newEnrollee(t *testing.T) *enrollee {
-	e := &enrollee{bench: newBench(t, hubsim.Options{DPSRetryAfter: time.Second}, 0), group: newCanary("the group's key"),
-		single: newCanary("the individual key"), device: newCanary("the device's key"), other: newCanary("nobody's key")}
-	e.check(e.cloud.CreateEnrollment(hubsim.Enrollment{ID: "boards", Group: true}, e.group.text()))
-	e.check(e.cloud.CreateEnrollment(hubsim.Enrollment{ID: "single-1"}, e.single.text()))
-	key, err := token.ParseKey(e.device.text())
+	e := &enrollee{bench: newBench(t, hubsim.Options{DPSRetryAfter: time.Second}, 0), group: canary.New("the group's key"),
+		single: canary.New("the individual key"), device: canary.New("the device's key"), other: canary.New("nobody's key")}
+	e.check(e.cloud.CreateEnrollment(hubsim.Enrollment{ID: "boards", Group: true}, e.group.Text()))
+	e.check(e.cloud.CreateEnrollment(hubsim.Enrollment{ID: "single-1"}, e.single.Text()))
+	key, err := token.ParseKey(e.device.Text())
 	e.check(err)
 	e.check(e.cloud.AddDevice(hubsim.Device{ID: "pump", Key: key}))
 	return e
@@ -83,14 +84,14 @@ func TestEnroll(t *testing.T) {
 		want     string
 		tokens   int // sessions that enroll begins
 	}{
-		"group": {"  scope_id: 0ne00000001\n  registration_id: board-7\n", "", func(e *enrollee) string { return e.group.text() }, nil, "board-7", "group was not kept", 0},
-		"individual": {"", "  host:\n", func(e *enrollee) string { return e.single.text() + "\n" }, []string{"--scope-id", "0ne00000001", "--registration-id", "single-1"},
+		"group": {"  scope_id: 0ne00000001\n  registration_id: board-7\n", "", func(e *enrollee) string { return e.group.Text() }, nil, "board-7", "group was not kept", 0},
+		"individual": {"", "  host:\n", func(e *enrollee) string { return e.single.Text() + "\n" }, []string{"--scope-id", "0ne00000001", "--registration-id", "single-1"},
 			"single-1", `as the key of "single-1" alone, in scope 0ne00000001 … yes`, 0},
-		"device": {"", "  host: localhost\n", func(e *enrollee) string { return e.device.text() }, []string{"--device-id", "pump"}, "pump", "the hub knows it", 0},
-		"device, both places": {"", "", func(e *enrollee) string { return e.device.text() }, []string{"--device-id", "pump", "--scope-id", "0ne00000001", "--hub", "localhost"},
+		"device": {"", "  host: localhost\n", func(e *enrollee) string { return e.device.Text() }, []string{"--device-id", "pump"}, "pump", "the hub knows it", 0},
+		"device, both places": {"", "", func(e *enrollee) string { return e.device.Text() }, []string{"--device-id", "pump", "--scope-id", "0ne00000001", "--hub", "localhost"},
 			"pump", `as the key of "pump" alone, in scope 0ne00000001 … no: HTTP 401`, 0},
 		"connection string": {"  scope_id: 0ne00000001\n", "", func(e *enrollee) string {
-			return "HostName=localhost;DeviceId=pump;SharedAccessKey=" + e.device.text()
+			return "HostName=localhost;DeviceId=pump;SharedAccessKey=" + e.device.Text()
 		}, nil, "pump", "the hub knows it", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,10 +110,8 @@ func TestEnroll(t *testing.T) {
 				t.Errorf("%v\n%s", err, text)
 			}
 			// The key of the group is nowhere, that of the device in its file alone.
-			w := &witness{bench: e.bench}
-			w.check(os.Remove(filepath.Join(e.dir, "device.key")))
-			w.files(e.dir)
-			search(t, e.said+strings.Join(e.d.Log(), "\n")+w.said.String(), []canary{e.group, e.single, e.device, e.group.derived("board-7")})
+			e.check(os.Remove(filepath.Join(e.dir, "device.key")))
+			canary.Look(t, e.said+strings.Join(e.d.Log(), "\n")+e.files(e.dir), e.group, e.single, e.device, e.group.Derived("board-7"))
 		})
 	}
 }
@@ -124,20 +123,19 @@ func TestEnrollHidesWhatItIsGiven(t *testing.T) {
 	e.check(e.cloud.Inject(hubsim.Fault{Kind: hubsim.RefuseRegister, Code: 503, Count: hubsim.Always}))
 	said := newHeard()
 	cmd := exec.Command(daemon, "enroll", "--config", config)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(e.group.text()), said, said
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(e.group.Text()), said, said
 	e.check(cmd.Start())
 	said.wait(t, "DPS did not decide yet")
-	w := &witness{bench: e.bench}
 	for _, file := range []string{"cmdline", "environ"} {
 		if data, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", cmd.Process.Pid, file)); err == nil { // else nobody but root sees it
-			w.hear(string(data))
+			said.Write(data)
 		}
 	}
 	e.check(cmd.Process.Signal(syscall.SIGINT))
 	if err := cmd.Wait(); err == nil {
 		t.Error("exit status 0 after SIGINT")
 	}
-	search(t, w.said.String()+said.String(), []canary{e.group, e.group.derived("board-7")})
+	canary.Look(t, said.String(), e.group, e.group.Derived("board-7"))
 	if _, err := os.Stat(filepath.Join(e.dir, "device.key")); err == nil {
 		t.Error("there is a key")
 	}
@@ -152,50 +150,47 @@ func TestEnrollChangesNothingWithoutAYes(t *testing.T) {
 		status int
 		want   string
 	}{
-		"wrong key":        {func(e *enrollee) string { return e.other.text() }, nil, nil, 1, "does not take this key"},
-		"wrong scope":      {func(e *enrollee) string { return e.group.text() }, []string{"--scope-id", "0ne00000002"}, nil, 1, "does not take this key"},
-		"wrong device key": {func(e *enrollee) string { return connection(e, e.other.text()) }, nil, nil, 1, "does not take this key"},
-		"no such device":   {func(e *enrollee) string { return e.device.text() }, []string{"--hub", "localhost", "--device-id", "gate"}, nil, 1, "does not take this key"},
-		"disabled": {func(e *enrollee) string { return connection(e, e.device.text()) }, nil,
+		"wrong key":        {func(e *enrollee) string { return e.other.Text() }, nil, nil, 1, "does not take this key"},
+		"wrong scope":      {func(e *enrollee) string { return e.group.Text() }, []string{"--scope-id", "0ne00000002"}, nil, 1, "does not take this key"},
+		"wrong device key": {func(e *enrollee) string { return connection(e, e.other.Text()) }, nil, nil, 1, "does not take this key"},
+		"no such device":   {func(e *enrollee) string { return e.device.Text() }, []string{"--hub", "localhost", "--device-id", "gate"}, nil, 1, "does not take this key"},
+		"disabled": {func(e *enrollee) string { return connection(e, e.device.Text()) }, nil,
 			func(e *enrollee) error { return e.cloud.Disable("pump") }, 1, "disabled"},
-		"no hub for it": {func(e *enrollee) string { return e.group.text() }, nil,
+		"no hub for it": {func(e *enrollee) string { return e.group.Text() }, nil,
 			func(e *enrollee) error { return e.cloud.Inject(hubsim.Fault{Kind: hubsim.FailRegister, Code: 400208}) }, 1, "link an IoT hub"},
-		"throttled": {func(e *enrollee) string { return e.group.text() }, nil, func(e *enrollee) error {
+		"throttled": {func(e *enrollee) string { return e.group.Text() }, nil, func(e *enrollee) error {
 			return e.cloud.Inject(hubsim.Fault{Kind: hubsim.RefuseRegister, Code: 429, Delay: 10 * time.Minute})
 		}, 75, "try again later"},
-		"unreachable": {func(e *enrollee) string { return e.group.text() }, nil, func(e *enrollee) error {
+		"unreachable": {func(e *enrollee) string { return e.group.Text() }, nil, func(e *enrollee) error {
 			e.cloud.DPSPort = 1
 			e.blank("  scope_id: 0ne00000001\n", "")
 			return nil
 		}, 75, "cannot be reached"},
-		"a mistake": {func(e *enrollee) string { return e.group.text() }, nil, func(e *enrollee) error {
+		"a mistake": {func(e *enrollee) string { return e.group.Text() }, nil, func(e *enrollee) error {
 			e.write("config.yaml", "relays: []\ndps: {scope_id: 0ne00000001}\n")
 			return nil
 		}, 78, "config.yaml:1: relays"},
-		"no file": {func(e *enrollee) string { return e.group.text() }, nil, func(e *enrollee) error { return os.Remove(filepath.Join(e.dir, "config.yaml")) },
+		"no file": {func(e *enrollee) string { return e.group.Text() }, nil, func(e *enrollee) error { return os.Remove(filepath.Join(e.dir, "config.yaml")) },
 			78, "config init"},
 		"nothing":     {func(*enrollee) string { return "" }, nil, nil, 1, "there is no key"},
-		"as argument": {func(*enrollee) string { return "" }, []string{newCanary("the group's key").text()}, nil, 1, "get a new one"},
+		"as argument": {func(*enrollee) string { return "" }, []string{canary.New("the group's key").Text()}, nil, 1, "get a new one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnrollee(t)
 			e.blank("  scope_id: 0ne00000001\n  registration_id: board-7\n  key_file: device.key\n  key_kind: individual\n", "")
-			e.write("device.key", e.group.derived("board-7").text()+"\n")
+			e.write("device.key", e.group.Derived("board-7").Text()+"\n")
 			if tt.spoil != nil {
 				e.check(tt.spoil(e))
 			}
-			before := &witness{bench: e.bench}
-			before.files(e.dir)
+			before := e.files(e.dir)
 			status, said := e.enroll(strings.NewReader(tt.secret(e)), tt.args...)
 			if status != tt.status || !strings.Contains(said, tt.want) {
 				t.Errorf("exit status %d, want %d and %q", status, tt.status, tt.want)
 			}
-			after := &witness{bench: e.bench}
-			after.files(e.dir)
-			if before.said.String() != after.said.String() {
-				t.Errorf("before:\n%s\nafter:\n%s", before.said.String(), after.said.String())
+			if after := e.files(e.dir); before != after {
+				t.Errorf("before:\n%s\nafter:\n%s", before, after)
 			}
-			search(t, said, []canary{e.group, e.single, e.device, e.other})
+			canary.Look(t, said, e.group, e.single, e.device, e.other)
 		})
 	}
 }
@@ -204,10 +199,10 @@ func TestEnrollChangesNothingWithoutAYes(t *testing.T) {
 func TestEnrollBesideTheDaemon(t *testing.T) {
 	e := newEnrollee(t)
 	config := e.blank("", "  host: localhost\n  device_id: pump\n  key_file: pump.key\n")
-	e.write("pump.key", e.device.text())
+	e.write("pump.key", e.device.Text())
 	e.start(config)
 	e.subscribed("pump")
-	if status, _ := e.enroll(strings.NewReader(e.device.text())); status != 0 {
+	if status, _ := e.enroll(strings.NewReader(e.device.Text())); status != 0 {
 		t.Errorf("exit status %d", status)
 	}
 	e.command("pump", "m1", "/power1", "on", `{"POWER1":"ON"}`)
@@ -217,7 +212,7 @@ func TestEnrollBesideTheDaemon(t *testing.T) {
 	e.stop()
 
 	e.config(fmt.Sprintf("hub:\n  port: %d\n  host: localhost\n  device_id: pump\n  ca_file: cloud-ca.pem\n", e.cloud.HubPort))
-	for secret, want := range map[string]int{e.device.text(): 0, e.other.text(): 1} {
+	for secret, want := range map[string]int{e.device.Text(): 0, e.other.Text(): 1} {
 		if status, said := e.enroll(strings.NewReader(secret)); status != want || !strings.Contains(said, "so by a login") {
 			t.Errorf("exit status %d, want %d", status, want)
 		}
@@ -283,7 +278,7 @@ func TestEnrollAtATerminal(t *testing.T) {
 	said := newHeard()
 	cmd.Stdout, cmd.Stderr = said, said
 	e.check(cmd.Start())
-	for _, turn := range [][2]string{{"(it is not shown): ", e.group.text()}, {"host name of the hub: ", "0ne00000001"}, {"Id of this device", "board-7"}} {
+	for _, turn := range [][2]string{{"(it is not shown): ", e.group.Text()}, {"host name of the hub: ", "0ne00000001"}, {"Id of this device", "board-7"}} {
 		said.wait(t, turn[0])
 		fmt.Fprintln(in, turn[1])
 	}
@@ -293,6 +288,6 @@ func TestEnrollAtATerminal(t *testing.T) {
 		t.Errorf("%v\n%s", err, said.String())
 	}
 	t.Log(said.String())
-	search(t, said.String(), []canary{e.group, e.group.derived("board-7")})
+	canary.Look(t, said.String(), e.group, e.group.Derived("board-7"))
 	e.works("board-7")
 }

@@ -33,7 +33,7 @@ const suite = `
 
 // few are the tests that CI runs in the unit: of each door one, and what the network and
 // systemd have to do with. HARDENED=long, as in "make hardened", runs all.
-const few = "^(TestCloudMessageSwitchesARelay|TestControlSocket|TestMethods|TestTwin|TestNotifySystemd|TestProvisioning|TestStopOpensRelaysAndRestartDoesNot|TestSearchFinds)$"
+const few = "^(TestCloudMessageSwitchesARelay|TestControlSocket|TestMethods|TestTwin|TestNotifySystemd|TestProvisioning|TestStopOpensRelaysAndRestartDoesNot)$"
 
 // elsewhere are tests and parts of them that do not run in the guest, and why.
 var elsewhere = map[string]string{

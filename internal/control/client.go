@@ -12,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"os/user"
 	"strconv"
 	"syscall"
 )
@@ -82,6 +84,20 @@ func (c *Client) Events(ctx context.Context, line func([]byte) error) error {
 	return s.Err()
 }
 
+// group is the one that may use the socket, or could if its directory were not closed.
+func (c *Client) group() string {
+	if info, err := os.Stat(c.path); err == nil {
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			gid := strconv.Itoa(int(st.Gid))
+			if g, err := user.LookupGroupId(gid); err == nil {
+				return g.Name
+			}
+			return gid
+		}
+	}
+	return "tasmota-azd"
+}
+
 func (c *Client) ask(ctx context.Context, method, path string, body []byte, v any) error {
 	resp, err := c.do(ctx, method, path, body)
 	if err != nil {
@@ -97,6 +113,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 	if err != nil {
 		return nil, err
 	}
+	r.Header.Set(saysHeader, says(myName()))
 	resp, err := c.http.Do(r)
 	if err != nil {
 		return nil, c.explain(err)
@@ -116,7 +133,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 func (c *Client) explain(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("no permission for %s: run this with sudo, or join the group of the service (sudo usermod -aG gpio $USER, and log in again)", c.path)
+		return fmt.Errorf("no permission for %s: run this with sudo, or join the group of the service (sudo usermod -aG %s %s, and log in again)", c.path, c.group(), myName())
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("no daemon answers at %s: is it running? (systemctl status tasmota-azd)", c.path)
 	}

@@ -116,6 +116,42 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// What a caller says of itself is its word, and adds nothing else to a cause.
+func TestCallerSays(t *testing.T) {
+	c, path := serve(t)
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := func() string {
+		a, err := c.Command(t.Context(), control.Request{Command: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.NewReplacer(fmt.Sprint(os.Getpid()), "PID", me.Username, "ME").Replace(string(a.Body))
+	}
+	t.Setenv("SUDO_USER", "")
+	if got := who(); got != `["x","","ME/PID"]` {
+		t.Error(got)
+	}
+	if os.Geteuid() == 0 {
+		t.Setenv("SUDO_USER", "pi c2d/\n7\"-"+strings.Repeat("x", 100))
+		if got, want := who(), `["x","","ME-says-pi_c2d__7__`+strings.Repeat("x", 21)+`/PID"]`; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /v1/command HTTP/1.0\r\nContent-Length: 15\r\nTasmota-Caller: a b/9\r\n\r\n{\"command\":\"x\"}")
+	answer, err := io.ReadAll(conn)
+	if want := fmt.Sprintf(`%s-says-a_b_9/%d"]`, me.Username, os.Getpid()); err != nil || !strings.Contains(string(answer), want) {
+		t.Errorf("%v: %s", err, answer)
+	}
+}
+
 func TestEvents(t *testing.T) {
 	c, _ := serve(t)
 	var got []string

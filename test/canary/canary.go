@@ -28,6 +28,12 @@ func New(name string) Canary {
 	return Canary{name, sum[:]}
 }
 
+// Parse returns the one whose text this is.
+func Parse(name, text string) (Canary, bool) {
+	b, err := base64.StdEncoding.DecodeString(text)
+	return Canary{name, b}, err == nil && len(b) >= 16
+}
+
 // Derived is the key of a device that DPS and the device derive from the group's.
 func (c Canary) Derived(registrationID string) Canary {
 	mac := hmac.New(sha256.New, c.bytes)

@@ -136,7 +136,7 @@ func TestCallerSays(t *testing.T) {
 	}
 	if os.Geteuid() == 0 {
 		t.Setenv("SUDO_USER", "pi c2d/\n7\"-"+strings.Repeat("x", 100))
-		if got, want := who(), `["x","","ME-says-pi_c2d__7__`+strings.Repeat("x", 21)+`/PID"]`; got != want {
+		if got, want := who(), `["x","","ME-says-pi_c2d__7_-`+strings.Repeat("x", 21)+`/PID"]`; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}

@@ -19,13 +19,11 @@ type batch struct {
 	packets []byte
 }
 
-// hold begins a batch. A WebSocket has none: the contract says nothing of frames with
-// several packets.
+// hold begins a batch, if this connection has any.
 func (c *conn) hold() {
 	c.writer <- struct{}{}
 	defer func() { <-c.writer }()
-	_, web := c.Conn.(*webConn)
-	c.batch.waits = !web
+	c.batch.waits = !c.single
 }
 
 // release says that n packets were handed to paho since hold. They leave when paho has

@@ -58,7 +58,7 @@ func TestBatch(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := &wire{}
-			b := hub.NewBatching(w)
+			b := hub.NewBatching(w, false)
 			for _, s := range tt.steps {
 				play(t, b, s)
 			}
@@ -86,7 +86,7 @@ func play(t *testing.T, b hub.Batching, step string) {
 // A long batch leaves in parts, and one that cannot leave is an error to paho.
 func TestBatchLeaves(t *testing.T) {
 	w := &wire{}
-	b := hub.NewBatching(w)
+	b := hub.NewBatching(w, false)
 	b.Hold()
 	long := aPublish + strings.Repeat("x", 3<<10)
 	play(t, b, long)
@@ -98,5 +98,17 @@ func TestBatchLeaves(t *testing.T) {
 	b.Release(3)
 	if err := b.Write([]byte(aPuback)); !errors.Is(err, w.broken) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Over a WebSocket there are none, and nothing waits for company.
+func TestNoBatch(t *testing.T) {
+	w := &wire{}
+	b := hub.NewBatching(w, true)
+	for _, s := range []string{"+", aPublish, aPuback, "2", "+", aPublish, "1", "+", "1", aPublish} {
+		play(t, b, s)
+	}
+	if want := []string{aPublish, aPuback, aPublish, aPublish}; !slices.Equal(w.writes, want) {
+		t.Errorf("written %q, want %q", w.writes, want)
 	}
 }

@@ -39,6 +39,7 @@ type conn struct {
 	frames    frames
 	writer    chan struct{} // full while something is being written: a WebSocket bears no two
 	batch     batch         // belongs to whoever fills writer
+	single    bool          // each packet leaves by itself: the contract knows no frames of a WebSocket with several
 	closed    atomic.Bool   // by this side
 	polite    atomic.Bool   // say goodbye when closing
 	leaves    atomic.Bool   // closing waits until the hub closes
@@ -47,8 +48,9 @@ type conn struct {
 
 // newConn watches raw from now on: also before it is used, it is known when it ends.
 func newConn(raw net.Conn, keepAlive time.Duration) *conn {
+	_, web := raw.(*webConn)
 	c := &conn{
-		Conn: raw, heard: make(chan struct{}),
+		Conn: raw, single: web, heard: make(chan struct{}),
 		pong: make(chan struct{}, 1), writer: make(chan struct{}, 1), within: min(writeWithin, pongWithin(keepAlive)),
 		keepAlive: keepAlive,
 	}

@@ -41,9 +41,9 @@ func (a twinAnswer) Status() int { return a.status }
 // A Batching is a connection and what the pump and paho do to it.
 type Batching struct{ c *conn }
 
-// NewBatching writes to raw.
-func NewBatching(raw net.Conn) Batching {
-	return Batching{&conn{Conn: raw, writer: make(chan struct{}, 1), within: writeWithin, lost: func(error) {}}}
+// NewBatching writes to raw, if it is single each packet by itself.
+func NewBatching(raw net.Conn, single bool) Batching {
+	return Batching{&conn{Conn: raw, single: single, writer: make(chan struct{}, 1), within: writeWithin, lost: func(error) {}}}
 }
 
 func (b Batching) Hold()                { b.c.hold() }

@@ -15,7 +15,7 @@ import (
 // bytes. `make verify-release` compares all architectures, with an empty cache of Go's.
 func TestSameBytes(t *testing.T) {
 	dist := built(t)
-	again, err := build(filepath.Join(work, "another folder"), "077", "Pacific/Chatham")
+	again, err := build(building{dir: filepath.Join(work, "another folder"), umask: "077", zone: "Pacific/Chatham"})
 	if err != nil {
 		t.Fatal(err)
 	}

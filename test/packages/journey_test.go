@@ -1,8 +1,7 @@
 package packages_test
 
 import (
-	"os"
-	"path/filepath"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -11,21 +10,33 @@ import (
 	"tasmota-azd/test/uml"
 )
 
-// On a machine with systemd: first installation, configuration, start, commands, upgrade,
-// downgrade, removal, purge. No relay moves but by a command, a stop and a start. "in" is
-// where nobody holds the line any more: systemd 252 drops its store at a stop.
+// On a machine with systemd, by the commands of the README: install, configure, enroll,
+// start, commands, reload with a broken and a good file, kill, upgrade, downgrade to a
+// program that is older in truth, removal, purge. No relay moves but by a command, a stop
+// and a start. "in" is where nobody holds the line any more: systemd 252 drops its store
+// at a stop.
 func TestJourney(t *testing.T) {
 	uml.Need(t, true)
-	old := deb(t, built(t))
+	first := deb(t, built(t))
 	hub, err := uml.Build(work, "tasmota-azd/cmd/hubsim")
 	if err != nil {
 		t.Fatal(err)
 	}
+	clock, err := uml.Build(work, "tasmota-azd/test/packages/timeserver")
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--mem", "512M"}
+	for at, file := range map[string]string{
+		"/root/desk/dist/": first, "/root/later/": release(t, "", "0.2.0"), "/root/earlier/": release(t, older, "0.0.9"),
+	} {
+		args = append(args, "--file", file+":"+at+file[strings.LastIndex(file, "/")+1:])
+	}
+	files := map[string]string{"/usr/local/lib/steps.sh": read(t, "../pins/steps.sh"), "/usr/local/lib/journey.sh": read(t, "journey.sh")}
+	maps.Copy(files, scripts(readme(t)))
 	r := uml.Run(t, uml.Options{
-		Systemd: true, NoPersist: true, Timeout: 8 * time.Minute, Bins: []string{hub},
-		Args:  []string{"--file", old + ":/root/old.deb", "--file", newer(t, old) + ":/root/new.deb"},
-		Files: map[string]string{"/usr/local/lib/steps.sh": read(t, "../pins/steps.sh"), "/usr/local/lib/journey.sh": read(t, "journey.sh")},
-		Cmd: `old=/root/old.deb new=/root/new.deb; . /usr/local/lib/steps.sh
+		Systemd: true, NoPersist: true, Timeout: 10 * time.Minute, Bins: []string{hub, clock}, Args: args, Files: files,
+		Cmd: `. /usr/local/lib/steps.sh
 			(. /usr/local/lib/journey.sh); status=$?; journal >&2; exit $status`,
 	})
 	t.Log(r.Stdout)
@@ -34,38 +45,27 @@ func TestJourney(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"GPIO17": "set 0 out set 1 set 0 in set 1 out set 0 in",
-		"GPIO27": "set 1 out set 0 set 1 in set 0 out set 1 in",
-		"GPIO22": "set 0 out set 1 set 0 set 1 set 0 in set 1 out set 0 in",
+		"GPIO27": "set 0 out set 1 set 0 in set 1 out set 0 in",
+		"GPIO22": "set 1 out set 0 set 1 set 0 set 1 in set 0 out set 1 in",
 	} {
 		if got := pins.Wire(r, line); got != want {
 			t.Errorf("%s: %s, want %s", line, got, want)
 		}
 	}
+	if c := pins.Count(pins.Moves(r.Trace)); c.Unexpected != 0 || c.Missing() != 0 {
+		t.Errorf("%+v", c)
+	} else {
+		t.Logf("%d moves of relays were commanded, %d not", c.Commanded, c.Unexpected)
+	}
 }
 
-// newer makes the next release of a package: of another version, and with another sample
-// configuration, about which dpkg asks if the owner has changed his.
-func newer(t *testing.T, deb string) string {
-	t.Helper()
-	dir := t.TempDir()
-	root, file := filepath.Join(dir, "root"), filepath.Join(dir, "new.deb")
-	output(t, ".", "dpkg-deb", "-R", deb, root)
-	change := func(name, from, to string) {
-		path := filepath.Join(root, name)
-		info, err := os.Stat(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := read(t, path)
-		if !strings.Contains(text, from) {
-			t.Fatalf("%s does not have %q", name, from)
-		}
-		if err := os.WriteFile(path, []byte(strings.Replace(text, from, to, 1)), info.Mode()); err != nil {
-			t.Fatal(err)
-		}
+// scripts are the steps of the README as files of the guest, whose processor and releases
+// are others.
+func scripts(steps map[string]string) map[string]string {
+	guest := strings.NewReplacer("arm64", "amd64", "NEW", "0.2.0-1_amd64", "OLD", "0.0.9-1_amd64")
+	files := map[string]string{}
+	for name, text := range steps {
+		files["/usr/local/lib/readme/"+name] = "set -e\n" + guest.Replace(text)
 	}
-	change("DEBIAN/control", "Version: 0.1.0-1", "Version: 0.2.0-1")
-	change("etc/tasmota-azd/config.yaml", "# Configuration", "# The configuration")
-	output(t, ".", "dpkg-deb", "--root-owner-group", "-Zgzip", "-b", root, file)
-	return file
+	return files
 }

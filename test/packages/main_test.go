@@ -2,6 +2,7 @@ package packages_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,7 +17,7 @@ var work string
 // first builds the packages of the tree as it is, with what has not been committed yet,
 // once for all tests, and for the machine of the guest only.
 var first = sync.OnceValues(func() (string, error) {
-	return build(filepath.Join(work, "first"), "022", "UTC")
+	return build(building{dir: filepath.Join(work, "first")})
 })
 
 func TestMain(m *testing.M) {
@@ -41,23 +42,29 @@ func built(t *testing.T) string {
 	return dist
 }
 
-// build copies the project to dir, and builds the packages there. The copy is no
+// A building is where and how packages are built, and of what: of the project as it lies
+// here or, with a commit, as it was then; the version is the Makefile's if it is empty.
+type building struct{ dir, umask, zone, commit, version string }
+
+// build copies the project to the folder, and builds the packages there. The copy is no
 // repository, so the date of the release is given.
-func build(dir, umask, zone string) (dist string, err error) {
+func build(b building) (dist string, err error) {
 	script := `
 		umask "$UMASK"
 		mkdir -p "$DIR"
-		git ls-files -co --exclude-standard | while read -r f; do [ ! -e "$f" ] || echo "$f"; done |
-			tar -cf - -T - | tar -xf - -C "$DIR"
+		if [ "$COMMIT" ]; then git archive "$COMMIT"
+		else git ls-files -co --exclude-standard | while read -r f; do [ ! -e "$f" ] || echo "$f"; done | tar -cf - -T -
+		fi | tar -xf - -C "$DIR"
 		cd "$DIR"
-		make packages DEBS=amd64`
+		make packages DEBS=amd64 ${VERSION:+VERSION=$VERSION}`
 	cmd := exec.Command("sh", "-eu", "-c", script)
 	cmd.Dir = filepath.Join("..", "..")
-	cmd.Env = append(os.Environ(), "DIR="+dir, "UMASK="+umask, "TZ="+zone, "SOURCE_DATE_EPOCH=1800000000", "MAKEFLAGS=")
+	cmd.Env = append(os.Environ(), "DIR="+b.dir, "UMASK="+cmp.Or(b.umask, "022"), "TZ="+cmp.Or(b.zone, "UTC"),
+		"COMMIT="+b.commit, "VERSION="+b.version, "SOURCE_DATE_EPOCH=1800000000", "MAKEFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building packages: %w\n%s", err, out)
 	}
-	return filepath.Join(dir, "dist"), nil
+	return filepath.Join(b.dir, "dist"), nil
 }
 
 // deb is the only package in dist.

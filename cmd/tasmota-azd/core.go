@@ -17,3 +17,11 @@ func noDump() error {
 	}
 	return nil
 }
+
+// smallPages has the kernel give memory in small pages from now on. Where it hands out huge
+// ones unasked (transparent_hugepage=always, as Debian's for arm64), each stretch of the
+// heap that is used a little takes 2 MB. A kernel that cannot do it leaves all as it is.
+func smallPages() {
+	const setTHPDisable = 41 // PR_SET_THP_DISABLE of prctl(2)
+	syscall.RawSyscall(syscall.SYS_PRCTL, setTHPDisable, 1, 0)
+}

@@ -31,6 +31,7 @@ const calmAfter = 5 * time.Second
 // cannot begin.
 func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) error {
 	started := time.Now()
+	smallPages()
 	if err := noCoreFile(); err != nil {
 		return fmt.Errorf("forbidding core files: %w", err)
 	}

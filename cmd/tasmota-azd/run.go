@@ -27,6 +27,20 @@ import (
 // calmAfter is when the start is over, and what it took can be given back.
 const calmAfter = 5 * time.Second
 
+// rest gives back what is not in use any more, such as the system's root certificates:
+// soon after the start, and then ever more rarely.
+func rest(ctx context.Context, pages []stretch) error {
+	for wait := calmAfter; ; wait = min(2*wait, time.Hour) {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+			debug.FreeOSMemory()
+			letGo(pages)
+		}
+	}
+}
+
 // run is the life of the daemon: it ends when ctx does, with nil, or when a part
 // cannot begin.
 func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) error {
@@ -66,11 +80,12 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 		return err
 	}
 	defer release(d.bank, log)
+	pages := programPages()
 	if err := noDump(); err != nil {
 		return fmt.Errorf("forbidding core dumps: %w", err)
 	}
 	thrift()
-	return d.serve(ctx, asked)
+	return d.serve(ctx, asked, pages)
 }
 
 // thrift makes the garbage collector run early: the heap is small, and from now on memory
@@ -115,7 +130,7 @@ func stateDir(cfg config.Config) string {
 
 // serve runs the parts until ctx ends: the device's loop first, which finishes what
 // has begun, then the connection, which carries away what that led to.
-func (d *daemon) serve(ctx context.Context, asked <-chan os.Signal) error {
+func (d *daemon) serve(ctx context.Context, asked <-chan os.Signal, pages []stretch) error {
 	online, offline := context.WithCancel(context.WithoutCancel(ctx))
 	defer offline()
 	events := make(chan hub.Event)
@@ -145,9 +160,7 @@ func (d *daemon) serve(ctx context.Context, asked <-chan os.Signal) error {
 		}
 		return err
 	})
-	// What the start needed, such as the system's root certificates, is given back once.
-	calm := time.AfterFunc(calmAfter, debug.FreeOSMemory)
-	defer calm.Stop()
+	parts.Go(func() error { return rest(online, pages) })
 	err := parts.Wait()
 	d.log.Info("stopped")
 	return err

@@ -142,6 +142,6 @@ step purge
 board purge || fails "$(cat /run/said)"
 disk >/run/after
 diff /run/before /run/after || fails "something is left"
-! grep -i warning /run/said || fails "dpkg warns"
+! grep -i '^dpkg: warning' /run/said || fails "dpkg warns"
 is unit "$(unit LoadState)" not-found
 step end

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -43,19 +44,30 @@ func (m measurement) rows(output string, failed error) []row {
 	var list []row
 	for _, f := range m.figures {
 		r := row{name: f.name, command: m.command, target: f.target()}
-		found := regexp.MustCompile(`(?m)` + f.pattern).FindStringSubmatch(strings.ReplaceAll(output, "\r", ""))
+		found := f.worst(regexp.MustCompile(`(?m)`+f.pattern).FindAllStringSubmatch(strings.ReplaceAll(output, "\r", ""), -1))
 		if found == nil {
 			r.value = "NOT MEASURED: " + missing(output, failed)
 		} else {
 			r.value = grouped(found[1]) + f.unit
 			r.verdict = f.judge(found)
 		}
-		if found != nil && len(found) > 2 {
+		if len(found) > 2 {
 			r.value, r.target = found[1]+" of "+found[2], "all"
 		}
 		list = append(list, r)
 	}
 	return list
+}
+
+// worst is the match with the largest number, if several tests print a figure.
+func (f figure) worst(matches [][]string) (found []string) {
+	most := math.Inf(-1)
+	for _, m := range matches {
+		if value, err := strconv.ParseFloat(m[1], 64); err == nil && value > most {
+			most, found = value, m
+		}
+	}
+	return found
 }
 
 func (f figure) target() string {

@@ -12,15 +12,15 @@ var measurements = []measurement{
 	{"go test -count=1 -v -run TestExposure ./test/hardened", []figure{
 		goal(figure{name: "exposure of the unit, of 10", pattern: `Overall exposure level .*: ([0-9.]+) `}, 1.3),
 	}},
-	{"HARDENED=long go test -count=1 -v -timeout 1h -run TestSuite ./test/hardened", []figure{
+	{"make -s hardened", []figure{
 		{name: "end-to-end tests that pass inside the unit", pattern: `(\d+) of (\d+) end-to-end tests passed in the unit`},
 		goal(figure{name: "system calls that the unit denied the daemon in them", pattern: `(\d+) system calls denied`}, 0),
 	}},
-	{"DOCTOR=long go test -count=1 -v -timeout 1h -run TestMatrix ./test/doctor", []figure{
+	{"make -s doctor", []figure{
 		{name: "faults that the doctor names, and no other", pattern: `(\d+) of (\d+) faults are named`},
 	}},
-	{"go test -count=1 -v -run TestCanaryEndToEnd ./test/e2e", []figure{
-		goal(figure{name: "planted keys found in what the program emits", pattern: `(\d+) hits`}, 0),
+	{"make -s canary", []figure{
+		goal(figure{name: "planted keys found in what the program emits", pattern: `canary: .*: (\d+) hits`}, 0),
 	}},
 	{"go test -count=1 -v -timeout 1h -run TestAtRest ./test/report", slices.Concat(atRest("amd64"), atRest("arm64"))},
 	{"make -s cross packages && stat -c '%n: %s' bin/tasmota-azd-* dist/*.deb", sizes()},

@@ -2,7 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
+
+	"tasmota-azd/test/document"
 )
 
 func TestRows(t *testing.T) {
@@ -57,5 +61,23 @@ dist/tasmota-azd_0.1.0-1_riscv64.deb: 6
 				t.Errorf("%+v", r)
 			}
 		}
+	}
+}
+
+// What was not measured again stays, with when and where it was.
+func TestMerged(t *testing.T) {
+	one, two := measurements[0].figures[0].name, measurements[len(measurements)-1].figures[0].name
+	const first, then = "yesterday, 0123", "today, 4567"
+	var b strings.Builder
+	if err := document.Table(&b, append([][]string{head}, merged("", []row{{name: one, value: "1.3", target: "≤ 1.3", verdict: met}, {name: two, value: "12 KB"}}, first)...)); err != nil {
+		t.Fatal(err)
+	}
+	got := merged(b.String(), []row{{name: one, value: "1.2", target: "≤ 1.3", verdict: met}}, then)
+	want := [][]string{
+		{one, "1.2", "≤ 1.3", "met", then, "`" + measurements[0].command + "`"},
+		{two, "12 KB", "", "", first, "`" + measurements[len(measurements)-1].command + "`"},
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %q\nwant %q", got, want)
 	}
 }

@@ -4,6 +4,7 @@
 //
 //	report [-only TEXT] [docs/report.md]
 //
+// With -only, the other figures of the document stay as they are.
 // A figure that cannot be had is in the table too, with what is missing. The exit status
 // is 1 if a figure does not reach its target.
 package main
@@ -15,12 +16,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
-
-	"tasmota-azd/test/document"
 )
 
 func main() {
@@ -69,23 +67,4 @@ func say(ctx context.Context, command string) (string, error) {
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
 	return string(out), err
-}
-
-// put writes the table, and where and when it was measured.
-func put(file string, all []row) error {
-	var b strings.Builder
-	commit, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=12").Output()
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(&b, "Measured on %s, at commit %s, on a machine with %d processors (%s), with %s.\n\n",
-		time.Now().UTC().Format(time.DateOnly), strings.TrimSpace(string(commit)), runtime.NumCPU(), runtime.GOARCH, runtime.Version())
-	table := [][]string{{"figure", "measured", "target", "", "command"}}
-	for _, r := range all {
-		table = append(table, []string{r.name, r.value, r.target, string(r.verdict), "`" + strings.ReplaceAll(r.command, "|", `\|`) + "`"})
-	}
-	if err := document.Table(&b, table); err != nil {
-		return err
-	}
-	return document.Put(file, "make report", b.String())
 }

@@ -29,8 +29,8 @@ is ended.
 
 From the key of a group it derives the key of this device; that of the group is kept
 nowhere. The device's key is sealed to this machine with systemd-creds(1), by the TPM2
-chip if there is one and else by the key of the machine, as a credential that systemd
-opens for the service alone. Where systemd cannot do that, it becomes a file that only
+chip if there is one (which is untested, and said so) and else by the key of the machine,
+as a credential that systemd opens for the service alone. Where systemd cannot do that, it becomes a file that only
 the service may read. Then the configuration is changed: it says what, and keeps all
 else, comments included.
 

@@ -81,6 +81,9 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 			return Outcome{}, err
 		}
 		fmt.Fprintf(o.Out, "yes: %s\n", said)
+		if now, err := read(o.Config); err != nil || now != text { // the cloud may have taken minutes
+			return Outcome{}, errors.Join(err, fmt.Errorf("%s has been changed by somebody else meanwhile, so nothing is written; run this once more", o.Config))
+		}
 		kept, err := o.Vault.keep(ctx, t, o.Config, changed)
 		return Outcome{t, kept, changes, unused(text, o.Config, kept)}, err
 	}

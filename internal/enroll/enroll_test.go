@@ -24,7 +24,8 @@ type board struct {
 	dir, config string
 	takes       map[enroll.Meaning]string // the key that the cloud takes so
 	asked       []string
-	fails       error // what the cloud says in place of an answer
+	fails       error  // what the cloud says in place of an answer
+	edits       string // what the owner writes into the configuration meanwhile
 	out         strings.Builder
 	vault       enroll.Vault
 }
@@ -72,6 +73,9 @@ func (b *board) prove(_ context.Context, t enroll.Try, cfg config.Config) (strin
 	b.asked = append(b.asked, t.String())
 	if b.fails != nil {
 		return "", b.fails
+	}
+	if b.edits != "" {
+		b.write("etc/tasmota-azd/config.yaml", b.edits, 0o640)
 	}
 	key := cfg.Hub.Key
 	if t.Meaning != enroll.Device {
@@ -169,7 +173,7 @@ func TestGroup(t *testing.T) {
 	if r := done.Report(); !strings.Contains(r, "no TPM2") || !strings.Contains(r, "dps.key: removed, with the secret in it") || !strings.Contains(r, "not kept") {
 		t.Error(r)
 	}
-	if left, _ := filepath.Glob(filepath.Join(b.dir, "etc/*/.enroll*")); left != nil {
+	if left, _ := filepath.Glob(filepath.Join(b.dir, "etc/*/*.enroll")); left != nil {
 		t.Errorf("left over: %q", left)
 	}
 
@@ -311,7 +315,7 @@ func TestNothingIsChanged(t *testing.T) {
 		}, "not a directory"},
 		"a folder in the place of the key": {good, groupKey, enroll.Where{}, func(b *board) {
 			b.write("etc/credstore.encrypted/tasmota-azd.device.key/file", "", 0o600)
-		}, "file exists"},
+		}, "is a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard(t, tt.config)
@@ -328,6 +332,35 @@ func TestNothingIsChanged(t *testing.T) {
 				t.Errorf("before:\n%s\nafter:\n%s", before, after)
 			}
 		})
+	}
+}
+
+// TestEditedMeanwhile: what an owner writes while the cloud is asked is not lost.
+func TestEditedMeanwhile(t *testing.T) {
+	b := newBoard(t, head+"dps: {scope_id: 0ne00223A39}\n")
+	b.takes[enroll.Group] = derived("02AB")
+	b.edits = head + "dps: {scope_id: 0ne00223A39}\nlog: {level: debug}\n"
+	_, err := b.enroll(groupKey, enroll.Where{})
+	if err == nil || !strings.Contains(err.Error(), "run this once more") || b.read("etc/tasmota-azd/config.yaml") != b.edits {
+		t.Errorf("%v\n%s", err, b.disk())
+	}
+	if _, err := os.Stat(filepath.Join(b.dir, "etc/credstore.encrypted")); err == nil {
+		t.Error("a key is sealed")
+	}
+	b.edits = ""
+	if _, err := b.enroll(groupKey, enroll.Where{}); err != nil || !strings.Contains(b.read("etc/tasmota-azd/config.yaml"), "level: debug") {
+		t.Errorf("once more: %v", err)
+	}
+}
+
+// TestChip: sealing by a chip that nobody here has tried is said to be so.
+func TestChip(t *testing.T) {
+	b := newBoard(t, head+"dps: {scope_id: 0ne00223A39}\n")
+	b.write("bin/systemd-creds", strings.Replace(sealer, "has-tpm2) exit 1", "has-tpm2) exit 0", 1), 0o755)
+	b.takes[enroll.Group] = derived("02AB")
+	done, err := b.enroll(groupKey, enroll.Where{})
+	if r := done.Report(); err != nil || !strings.Contains(r, "TPM2 chip") || !strings.Contains(r, "untested") {
+		t.Errorf("%v\n%s", err, r)
 	}
 }
 
@@ -380,7 +413,11 @@ func TestWithoutSealing(t *testing.T) {
 				}
 			}
 			b.write("bin/systemd-creds", sealer, 0o755)
+			b.write("etc/tasmota-azd/device.connection.enroll", "left by a run that was killed", 0o600)
 			done, err = b.enroll(groupKey, enroll.Where{})
+			if left := b.holding("was killed"); left != nil {
+				t.Errorf("left over: %q", left)
+			}
 			if err != nil || done.Kept.Sealed == "" || !slices.Equal(done.Unused, []string{filepath.Join(b.dir, "etc/tasmota-azd/device.key")}) {
 				t.Errorf("%v, %+v", err, done)
 			}

@@ -13,9 +13,12 @@ func (o Outcome) Report() string {
 	case k.Sealed != "":
 		with := "the key of this machine (/var/lib/systemd/credential.secret), since there is no TPM2 chip"
 		if k.TPM {
-			with = "its TPM2 chip and the key of this machine"
+			with = "the TPM2 chip and the key of this machine"
 		}
 		fmt.Fprintf(&b, "The key of this device is sealed in %s with %s. For the service, %s says so.\n", k.Sealed, with, k.DropIn)
+		if k.TPM {
+			b.WriteString("Sealing by a TPM2 chip is untested in this project: restart the machine once, and see that the service starts.\n")
+		}
 	case k.Why != nil:
 		fmt.Fprintf(&b, "The key of this device is NOT sealed, as %v. It is in %s, which the service alone may read.\n", k.Why, k.File)
 	default:

@@ -44,6 +44,9 @@ const (
 func (v Vault) keep(ctx context.Context, t Try, path, text string) (Kept, error) {
 	var todo batch
 	defer todo.forget()
+	for _, name := range []string{keyName, connectionName} { // of a run that was killed: a key, and not sealed
+		todo.remove(step{to: filepath.Join(filepath.Dir(path), name)}.from())
+	}
 	kept, err := v.secret(ctx, t, path, &todo)
 	if err != nil {
 		return Kept{}, err

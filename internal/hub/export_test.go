@@ -46,6 +46,13 @@ func NewBatching(raw net.Conn, single bool) Batching {
 	return Batching{&conn{Conn: raw, single: single, writer: make(chan struct{}, 1), within: writeWithin, lost: func(error) {}}}
 }
 
+// Batched is the connection that a link makes of raw.
+func Batched(raw net.Conn) Batching {
+	c := newConn(raw, maxKeepAlive)
+	c.lost = func(error) {}
+	return Batching{c}
+}
+
 func (b Batching) Hold()                { b.c.hold() }
 func (b Batching) Release(n int)        { b.c.release(n) }
 func (b Batching) Write(p []byte) error { _, err := b.c.Write(p); return err }

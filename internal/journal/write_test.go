@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +64,33 @@ func TestWritten(t *testing.T) {
 		reflect.ValueOf(&o).Elem().Field(i).Set(whole.Field(i))
 		sameRecords(t, d, o)
 	}
+}
+
+// TestFull: full has every member that there is, so that one which is added to a record and
+// not to what writes it by hand cannot go unseen.
+func TestFull(t *testing.T) {
+	_, byJSON := journal.Written(journal.Decision{}, full("x"))
+	for _, name := range members(reflect.TypeFor[journal.Outcome]()) {
+		if !bytes.Contains(byJSON[2], []byte(`"`+name+`":`)) {
+			t.Errorf("full has no %s", name)
+		}
+	}
+}
+
+// members are the names that the values of a type have in JSON, and of all that they hold.
+func members(of reflect.Type) (all []string) {
+	switch of.Kind() {
+	case reflect.Slice, reflect.Pointer:
+		return members(of.Elem())
+	case reflect.Struct:
+		for f := range of.Fields() {
+			if f.IsExported() {
+				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				all = append(append(all, name), members(f.Type)...)
+			}
+		}
+	}
+	return all
 }
 
 // FuzzWritten: any text of a sender can be written.

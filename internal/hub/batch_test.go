@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -110,5 +111,53 @@ func TestNoBatch(t *testing.T) {
 	}
 	if want := []string{aPublish, aPuback, aPublish, aPublish}; !slices.Equal(w.writes, want) {
 		t.Errorf("written %q, want %q", w.writes, want)
+	}
+}
+
+// TestNothingWaits: in whatever order the pump, the twin, pings and paho take their turns,
+// each packet leaves once, in order, at the latest when paho has written all it was handed.
+func TestNothingWaits(t *testing.T) {
+	for seed := range uint64(2000) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		w := &wire{}
+		b := hub.NewBatching(w, seed%4 == 0)
+		var paho []string // what it was handed and has not written
+		var want strings.Builder
+		write := func(p string) {
+			want.WriteString(p)
+			play(t, b, p)
+		}
+		turns := func() {
+			for random.IntN(3) > 0 {
+				switch {
+				case len(paho) > 0:
+					write(paho[0])
+					paho = paho[1:]
+				case random.IntN(20) == 0:
+					write(aSubscribe)
+				}
+				if random.IntN(8) == 0 {
+					paho = append(paho, aPublish) // the twin's, which nobody counts
+				}
+			}
+		}
+		for range 20 {
+			b.Hold()
+			n := random.IntN(4)
+			for i := range n {
+				paho = append(paho, []string{aPublish, aPuback, aPublish + strings.Repeat("x", random.IntN(3000))}[i])
+				turns()
+			}
+			b.Release(n)
+			turns()
+			if random.IntN(2) == 0 {
+				for ; len(paho) > 0; paho = paho[1:] {
+					write(paho[0])
+				}
+				if got := strings.Join(w.writes, ""); got != want.String() {
+					t.Fatalf("seed %d: %d bytes have left of %d", seed, len(got), want.Len())
+				}
+			}
+		}
 	}
 }

@@ -85,7 +85,7 @@ func (s Settings) List() []Setting {
 
 // savedSettings is the form of Settings in JSON.
 type savedSettings struct {
-	SetOption      map[string]int `json:",omitempty"`
+	SetOption      map[string]int // also without one: those of a later release join them (store.Pack)
 	PowerOnState   *int           `json:",omitempty"`
 	TelePeriod     int
 	FilePeriod     int

@@ -70,21 +70,21 @@ func TestPeriodOfFile(t *testing.T) {
 
 func TestSettingsReadWithCare(t *testing.T) {
 	for _, tt := range []struct{ saved, want string }{
-		{`{}`, `{"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":0}`},
-		{`null`, `{"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":0}`},
+		{`{}`, `{"SetOption":{},"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":0}`},
+		{`null`, `{"SetOption":{},"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":0}`},
 		{
 			`{"SetOption":{"34":256,"59":2,"26":-1,"0":"off","4":1,"73":1,"3":0,"178":1,"-1":1,"x":1},"BootCount":7}`,
 			`{"SetOption":{"4":1},"TelePeriod":0,"FilePeriod":0,"BootCount":7,"SaveCount":0}`,
 		},
-		{`{"SetOption":[1],"SaveCount":7}`, `{"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":7}`},
-		{`{"TelePeriod":5,"FilePeriod":300}`, `{"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":0}`},
-		{`{"TelePeriod":1,"FilePeriod":300}`, `{"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":0}`},
-		{`{"TelePeriod":3601,"FilePeriod":300}`, `{"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":0}`},
-		{`{"TelePeriod":60,"FilePeriod":-1}`, `{"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":0}`},
-		{`{"TelePeriod":60,"FilePeriod":300,"New":{}}`, `{"TelePeriod":60,"FilePeriod":300,"BootCount":0,"SaveCount":0}`},
+		{`{"SetOption":[1],"SaveCount":7}`, `{"SetOption":{},"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":7}`},
+		{`{"TelePeriod":5,"FilePeriod":300}`, `{"SetOption":{},"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":0}`},
+		{`{"TelePeriod":1,"FilePeriod":300}`, `{"SetOption":{},"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":0}`},
+		{`{"TelePeriod":3601,"FilePeriod":300}`, `{"SetOption":{},"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":0}`},
+		{`{"TelePeriod":60,"FilePeriod":-1}`, `{"SetOption":{},"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":0}`},
+		{`{"TelePeriod":60,"FilePeriod":300,"New":{}}`, `{"SetOption":{},"TelePeriod":60,"FilePeriod":300,"BootCount":0,"SaveCount":0}`},
 		{
 			`{"BootCount":-1,"BootCountSince":1e20,"SaveCount":1.5}`,
-			`{"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":0}`,
+			`{"SetOption":{},"TelePeriod":0,"FilePeriod":0,"BootCount":0,"SaveCount":0}`,
 		},
 	} {
 		var s commands.Settings

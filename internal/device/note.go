@@ -82,7 +82,7 @@ func (d *Device) note(now time.Time, o journal.Outcome) []journal.Answer {
 	state := d.state(now, known)
 	changed := !state.equal(known)
 	if changed {
-		o.State = state.text()
+		o.State = d.text(state)
 	} else if !o.Start && len(o.Commands) == 0 && len(o.Answers) == 0 && len(d.o.Journal.Unsaved()) == 0 {
 		return nil
 	}

@@ -44,6 +44,7 @@ func Load(s *store.Store) (State, *journal.Journal, error) {
 		return state, nil, err
 	}
 	outcomes, cut := j.Since(state.Journal)
+	var newest json.RawMessage
 	for _, o := range outcomes {
 		state = state.after(o.Edges)
 		if len(o.State) == 0 {
@@ -51,8 +52,11 @@ func Load(s *store.Store) (State, *journal.Journal, error) {
 		}
 		var later State
 		if json.Unmarshal(o.State, &later) == nil { // else it is a later release's
-			state = later
+			state, newest = later, o.State
 		}
+	}
+	if newest != nil {
+		s.Keep(StateFile, newest, state)
 	}
 	state.cut = make(map[string]cause.Cause)
 	for _, d := range cut {
@@ -142,9 +146,9 @@ func (s State) equal(o State) bool {
 	return s.Settings == o.Settings && s.BootID == o.BootID && s.Empty.Equal(o.Empty) && s.Spent == o.Spent && s.Backlog.Equal(o.Backlog) && maps.Equal(s.Relays, o.Relays)
 }
 
-// text is s as the journal has it.
-func (s State) text() json.RawMessage {
-	text, err := json.Marshal(s)
+// text is s as the journal has it, with what a later release knows of it.
+func (d *Device) text(s State) json.RawMessage {
+	text, err := d.o.Store.Pack(StateFile, s)
 	if err != nil {
 		panic(fmt.Sprintf("a state that cannot be written: %v", err)) // it has nothing but numbers and texts
 	}

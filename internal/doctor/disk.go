@@ -194,7 +194,7 @@ func (p *patient) stateFiles(context.Context) Finding {
 		case err != nil:
 			return warn(err.Error(), "")
 		case version > store.Version:
-			return warn(fmt.Sprintf("%s is of a newer release (version %d, and this one knows %d): what is new in it gets lost", filepath.Join(dir, name), version, store.Version),
+			return warn(fmt.Sprintf("%s is of a newer release (version %d, and this one knows %d): what it says in another way is not used", filepath.Join(dir, name), version, store.Version),
 				"sudo apt install tasmota-azd (the newer release)")
 		}
 	}

@@ -72,7 +72,8 @@ type Outcome struct {
 	State    json.RawMessage `json:"state,omitempty"`   // the whole of what a restart needs, if it is another than before
 }
 
-// A record is one line of the log: one of its members is set.
+// A record is one line of the log: one of its members is set. A release that means
+// something else by one gives it another name: what is of an unknown kind is kept.
 type record struct {
 	Epoch  string    `json:"epoch,omitempty"` // tells the answers of this journal from those of another
 	Decide *Decision `json:"decide,omitempty"`
@@ -88,6 +89,9 @@ type Journal struct {
 	unread []store.Record // what load has not read yet
 	small  int64          // size after it was compacted
 	lacks  bool           // a Done could not be written
+
+	others [][]byte // records of a kind that a later release knows, oldest first
+	heavy  int      // their bytes
 
 	epoch   string
 	edges   *edges.Ring

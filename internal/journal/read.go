@@ -50,13 +50,28 @@ func (j *Journal) load() {
 	j.unread = nil
 	for _, r := range records {
 		var rec record
-		if json.Unmarshal(r.Value, &rec) == nil { // else it is a later release's
-			j.take(rec)
+		if json.Unmarshal(r.Value, &rec) != nil {
+			continue
 		}
+		if rec == (record{}) {
+			j.keep(r.Value)
+		}
+		j.take(rec)
 	}
 	slices.SortStableFunc(j.owed, func(a, b Answer) int { return cmp.Compare(a.Number, b.Number) })
 	if len(records) > 0 {
 		j.answer += rand.Uint64N(leap)
+	}
+}
+
+// othersMost bounds the records of a later release that are kept, in bytes.
+const othersMost = 256 << 10
+
+// keep keeps a record for the later release that wrote it.
+func (j *Journal) keep(value []byte) {
+	j.others = append(j.others, bytes.Clone(value))
+	for j.heavy += len(value); j.heavy > othersMost; j.others = j.others[1:] {
+		j.heavy -= len(j.others[0])
 	}
 }
 
@@ -113,6 +128,11 @@ func (j *Journal) Lacks() bool { return j.lacks }
 func (j *Journal) Compact() error {
 	j.load()
 	err := j.log.Rewrite(func(yield func([]byte) bool) {
+		for _, value := range j.others {
+			if !yield(value) {
+				return
+			}
+		}
 		for r := range j.lasting {
 			j.line = r.append(j.line[:0])
 			if !yield(j.line) {

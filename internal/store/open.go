@@ -48,7 +48,7 @@ func Open(dir string, log *slog.Logger) (*Store, error) {
 	if info, err := root.Stat("."); err == nil && info.Mode().Perm()&0o022 != 0 {
 		log.Warn("others may change the state directory: run chmod 700 on it", "dir", dir, "mode", info.Mode())
 	}
-	s := &Store{dir: dir, root: root, log: log, dirty: make(map[string]bool)}
+	s := &Store{dir: dir, root: root, log: log, dirty: make(map[string]bool), others: make(map[string]*others)}
 	if err := s.takeLock(); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}

@@ -1,11 +1,9 @@
 package store
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,7 +23,7 @@ func Peek(dir, name string, v any) (version int, err error) {
 		return 0, err
 	}
 	defer root.Close()
-	s := &Store{dir: dir, root: root, log: slog.New(slog.DiscardHandler)}
+	s := &Store{dir: dir, root: root}
 	data, err := s.read(name)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 {
 		return 0, nil
@@ -33,12 +31,11 @@ func Peek(dir, name string, v any) (version int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := s.decode(name, data, v); err != nil {
+	e, err := decode(data, v)
+	if err != nil {
 		return 0, fmt.Errorf("%s is broken: %w", filepath.Join(dir, name), err)
 	}
-	var e envelope
-	err = json.Unmarshal(data, &e)
-	return e.Version, err
+	return e.Version, nil
 }
 
 // Holder returns the process that has a directory, 0 for none. It does not try the lock,

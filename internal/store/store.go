@@ -43,12 +43,13 @@ type Store struct {
 	lock *os.File
 	log  *slog.Logger
 
-	mu    sync.Mutex
-	dirty map[string]bool // files changed and not yet synced; true: renamed into place
+	mu     sync.Mutex
+	dirty  map[string]bool    // files changed and not yet synced; true: renamed into place
+	others map[string]*others // of each file: what a later release wrote there
 }
 
-// envelope is a stored file. A reader ignores members it does not know, so an
-// older release reads a newer file as far as it understands it.
+// envelope is a stored file. An older release reads a newer file as far as it
+// understands it, and saves it with the members that it does not know.
 type envelope struct {
 	Version int             `json:"version"`
 	Value   json.RawMessage `json:"value"`
@@ -75,36 +76,36 @@ func (s *Store) Load(name string, v any) (bool, error) {
 		s.log.Warn("state file is empty and counts as missing", "file", name)
 		return false, nil
 	}
-	if err := s.decode(name, data, v); err != nil {
+	e, err := decode(data, v)
+	if err != nil {
 		s.setAside(name, err)
 		return false, nil
 	}
+	if e.Version > Version {
+		s.copyAside(name, e.Version, data)
+	}
+	s.Keep(name, e.Value, v)
 	return true, nil
 }
 
 // decode unpacks data into v. It tries a value of its own first: v is either
 // filled from a sound file or not touched.
-func (s *Store) decode(name string, data []byte, v any) error {
-	var e envelope
+func decode(data []byte, v any) (e envelope, err error) {
 	if err := json.Unmarshal(data, &e); err != nil {
-		return err
+		return e, err
 	}
 	if e.Version < 1 || len(e.Value) == 0 {
-		return errors.New("no version or no value in it")
+		return e, errors.New("no version or no value in it")
 	}
-	err := json.Unmarshal(e.Value, reflect.New(reflect.TypeOf(v).Elem()).Interface())
-	if e.Version > Version {
-		s.log.Warn("state file of a newer release: what this one does not know will be lost",
-			"file", name, "version", e.Version, "known", Version)
-		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			_ = json.Unmarshal(e.Value, v) // leaves out just the members of another type
-			return nil
-		}
+	err = json.Unmarshal(e.Value, reflect.New(reflect.TypeOf(v).Elem()).Interface())
+	if _, other := errors.AsType[*json.UnmarshalTypeError](err); other && e.Version > Version {
+		_ = json.Unmarshal(e.Value, v) // leaves out just the members of another type
+		return e, nil
 	}
 	if err != nil {
-		return err
+		return e, err
 	}
-	return json.Unmarshal(e.Value, v)
+	return e, json.Unmarshal(e.Value, v)
 }
 
 // Save writes v as the file called name and reports whether it had to: a file
@@ -115,7 +116,7 @@ func (s *Store) Save(name string, v any) (bool, error) {
 	if err := checkName(name); err != nil {
 		return false, err
 	}
-	value, err := json.Marshal(v)
+	value, err := s.Pack(name, v)
 	if err != nil {
 		return false, fmt.Errorf("saving %s: %w", name, err)
 	}
@@ -196,6 +197,15 @@ func (s *Store) setAside(name string, cause error) {
 		return
 	}
 	s.log.Warn("state file is broken and was set aside", "file", name, "set_aside", aside, "err", cause)
+}
+
+// copyAside keeps a file of a later version as it is, in name.v2 or the like: members that
+// mean something else there cannot be saved along.
+func (s *Store) copyAside(name string, version int, data []byte) {
+	aside := fmt.Sprintf("%s.v%d", name, version)
+	err := s.replace(aside, data)
+	s.log.Warn("state file of a newer release: what this one does not know stays in it",
+		"file", name, "version", version, "known", Version, "copy", aside, "err", err)
 }
 
 // Sync makes what was saved since the last Sync survive a loss of power. It

@@ -214,8 +214,21 @@ func TestNewerRelease(t *testing.T) {
 	if !strings.Contains(log.String(), "version=2") {
 		t.Errorf("logged %q", log)
 	}
-	if got := files(t, dir); got != "a.json lock" {
+	if got := files(t, dir); got != "a.json a.json.v2 lock" {
 		t.Errorf("directory holds %q", got)
+	}
+	if _, err := s.Save("a.json", v); err != nil {
+		t.Fatal(err)
+	}
+	var later struct {
+		Period int `json:"period"`
+		Extra  int `json:"extra"`
+	}
+	if ok, err := s.Load("a.json", &later); !ok || err != nil || later.Period != 7 || later.Extra != 1 {
+		t.Errorf("the newer release finds %v, %v, %+v", ok, err, later)
+	}
+	if kept, _ := os.ReadFile(filepath.Join(dir, "a.json.v2")); !strings.Contains(string(kept), `"every":"5m"`) {
+		t.Errorf("kept %s", kept)
 	}
 }
 

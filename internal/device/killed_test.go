@@ -21,8 +21,8 @@ type moment struct {
 }
 
 // TestKilledBetweenAnyTwoSteps plays a message up to every step, kills the daemon
-// there, starts it again and lets the hub deliver the message again: it takes effect
-// once, and is answered.
+// there, starts it again and lets the hub deliver the message again, if it was not
+// acknowledged: it takes effect once, and is answered.
 func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 	for _, tt := range []struct {
 		topic, body string
@@ -55,7 +55,9 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 					}
 					r.run(t, "%topic%/")
 					r.take(connected())
-					r.take(m)
+					if k.acks == 0 { // else it comes no more
+						r.take(m)
+					}
 					time.Sleep(10 * time.Second)
 					synctest.Wait()
 					if !slices.Equal(r.bank.on, tt.want) {

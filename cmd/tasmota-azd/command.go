@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"time"
 
@@ -16,6 +17,17 @@ var (
 )
 
 const defaultConfig = "/etc/tasmota-azd/config.yaml"
+
+// proper returns known for another path to the same file, such as a relative one: what
+// depends on whose configuration it is must not depend on how that is written.
+func proper(path, known string) string {
+	a, errA := os.Stat(path)
+	b, errB := os.Stat(known)
+	if errA == nil && errB == nil && os.SameFile(a, b) {
+		return known
+	}
+	return path
+}
 
 // command is the command line. Without a sub-command it runs the daemon.
 func command(stdout, stderr io.Writer) *cobra.Command {

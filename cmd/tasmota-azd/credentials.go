@@ -33,7 +33,7 @@ func credentials(path string) (dir string, forget func()) {
 	if dir := granted(); dir != "" {
 		return dir, func() {}
 	}
-	if path != defaultConfig || os.Geteuid() != 0 {
+	if proper(path, defaultConfig) != defaultConfig || os.Geteuid() != 0 {
 		return "", func() {}
 	}
 	dir, forget, err := enroll.Vault{Unit: service}.Open(context.Background(), "/run")

@@ -80,6 +80,7 @@ func enrollDevice(ctx context.Context, path string, w enroll.Where, in io.Reader
 	if err := errors.Join(noCoreFile(), noDump()); err != nil {
 		return fmt.Errorf("forbidding core dumps: %w", err)
 	}
+	path = proper(path, defaultConfig) // or the key would be one that the service cannot read
 	if path == defaultConfig && os.Geteuid() != 0 {
 		return fmt.Errorf("%s and the key belong to root; run: sudo tasmota-azd enroll", path)
 	}

@@ -33,10 +33,9 @@ func checkCommand(path *string, stdout io.Writer) *cobra.Command {
 			if list {
 				return listChecks(stdout)
 			}
-			return examine(cmd.Context(), doctor.Options{
-				Config: *path, Credentials: granted(), StateDir: stateDir, Sockets: []string{socket}, Version: version,
-				Only: strings.FieldsFunc(only, func(r rune) bool { return r == ',' }),
-			}, stdout, asJSON)
+			o := examination(*path, socket)
+			o.Only = strings.FieldsFunc(only, func(r rune) bool { return r == ',' })
+			return examine(cmd.Context(), o, stdout, asJSON)
 		},
 	}
 	f := cmd.Flags()
@@ -45,6 +44,11 @@ func checkCommand(path *string, stdout io.Writer) *cobra.Command {
 	f.BoolVar(&list, "list", false, "name all checks, and make none")
 	f.StringVar(&only, "only", "", "make only these checks, or groups of checks, with commas between them, and those that they need")
 	return cmd
+}
+
+// examination is that of the daemon with a configuration, all of it.
+func examination(path, socket string) doctor.Options {
+	return doctor.Options{Config: path, Credentials: granted(), StateDir: stateDir, Sockets: []string{socket}, Version: version}
 }
 
 func listChecks(out io.Writer) error {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"tasmota-azd/internal/bundle"
 	"tasmota-azd/internal/commands"
@@ -39,6 +40,7 @@ func (s *support) members() []bundle.Member {
 		{Name: "unit-state.txt", Holds: "how systemd says that the unit fares", Why: "starts, ends and their reasons", Read: s.state},
 		{Name: "config.txt", Holds: "the configuration: harmless values, no comments", Why: "most trouble begins here", Read: s.config},
 		{Name: "mistakes.txt", Holds: "mistakes and warnings in the configuration, none if it is right", Why: "as above", Read: s.mistakes},
+		{Name: "check.json", Holds: "what tasmota-azd check --json prints", Why: "it names what is wrong", Read: s.check, Within: 70 * time.Second},
 		{Name: "status.json", Holds: "what tasmota-azd status --json prints", Why: "session, clock, relays, debts", Read: s.status},
 		{Name: "metrics.txt", Holds: "what tasmota-azd metrics prints", Why: "counts and times since the start", Read: s.client.Metrics},
 		{Name: "why.json", Holds: fmt.Sprintf("the last %d moves of each relay, with the commands that led to them", mostMoves), Why: "who switched what", Read: s.why},
@@ -88,6 +90,16 @@ func (s *support) mistakes(context.Context) ([]byte, error) {
 		return []byte(mistakes.Error() + "\n"), nil
 	}
 	return []byte(strings.Join(append(cfg.Warnings, "no mistakes\n"), "\n")), err
+}
+
+// check examines the daemon, as this user can.
+func (s *support) check(ctx context.Context) ([]byte, error) {
+	var b bytes.Buffer
+	err := examine(ctx, examination(s.path, s.socket), &b, true)
+	if b.Len() > 0 {
+		return b.Bytes(), nil // the faults are in it
+	}
+	return nil, err
 }
 
 func (s *support) status(ctx context.Context) ([]byte, error) {

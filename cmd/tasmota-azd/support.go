@@ -26,7 +26,8 @@ func supportCommand(path *string, stdout io.Writer) *cobra.Command {
 		Long: `Writes an archive (tar.gz, readable by you alone) with what those who are to help need to know, and
 prints what is in it: versions, kernel and board, the unit with its drop-ins, the configuration, the
 daemon's status and numbers and why its relays moved, its checks, its journal, its settings, the GPIO
-lines with who holds them, the owners and modes of files, memory and disks.
+lines with who holds them, the owners and modes of files, memory and disks. For the checks it asks
+the network and the cloud what tasmota-azd check asks, for a minute at most.
 
 It is made by a list: what the list does not name is not in it. Of the configuration and the unit only
 those values are shown that are listed as harmless, no comments; of a key file, that it is there. No
@@ -39,7 +40,7 @@ gets an archive in which more is missing, and the file manifest.txt in it says w
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := time.Now()
 			name := "tasmota-azd-support-" + now.UTC().Format("20060102-150405")
-			s := support{path: *path, now: now, days: days, client: control.NewClient(socket)}
+			s := support{path: *path, now: now, days: days, socket: socket, client: control.NewClient(socket)}
 			return s.write(cmd.Context(), name, cmp.Or(file, name+".tar.gz"), stdout)
 		}}
 	c.Flags().StringVarP(&file, "output", "o", "", "the archive, which must not exist yet (default: one named by the date, here)")
@@ -53,6 +54,7 @@ type support struct {
 	path   string // of the configuration
 	now    time.Time
 	days   int
+	socket string // of the daemon
 	client *control.Client
 
 	view config.View // of a file that is YAML

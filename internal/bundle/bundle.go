@@ -24,7 +24,7 @@ const (
 	mostMember = 512 << 10 // of one that says nothing else
 )
 
-const within = 20 * time.Second // a member must be had
+const within = 20 * time.Second // a member that says nothing else must be had
 
 // A Member is one file of the archive.
 type Member struct {
@@ -32,6 +32,8 @@ type Member struct {
 	Holds string // and nothing else
 	Why   string // those who help want it
 	Most  int    // bytes; what is beyond is cut off. 0: half a megabyte
+
+	Within time.Duration // it must be had. 0: 20 seconds
 
 	// Read returns what it holds. With an error too, that is not all.
 	Read func(context.Context) ([]byte, error)
@@ -74,7 +76,7 @@ func Write(ctx context.Context, w io.Writer, members []Member, o Options) ([]Kep
 
 // keep reads one member, of which left bytes are taken at most.
 func (m Member) keep(ctx context.Context, left int, conceal func([]byte) ([]byte, int)) Kept {
-	ctx, cancel := context.WithTimeout(ctx, within)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(m.Within, within))
 	defer cancel()
 	text, err := m.Read(ctx)
 	k := Kept{Member: m}

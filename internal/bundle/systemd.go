@@ -34,6 +34,7 @@ var settings = strings.Fields(`Description Documentation After Before Wants Requ
 func Unit(root, name string) ([]byte, error) {
 	var b bytes.Buffer
 	var errs []error
+	root = strings.TrimSuffix(root, "/")
 	show := func(path string) {
 		text, err := readUpTo(path, 64<<10)
 		if errs = append(errs, err); err == nil {
@@ -66,7 +67,8 @@ func Unit(root, name string) ([]byte, error) {
 }
 
 // unitText is a unit without comments and without the values that are not listed. A line
-// that goes on with a backslash is one.
+// that goes on with a backslash is one. Blanks stand around each =, for one that ends a
+// long word looks like the end of a key.
 func unitText(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
@@ -80,9 +82,9 @@ func unitText(text string) string {
 		case !is:
 			line = "(a line that is no setting)"
 		case slices.Contains(settings, name) && !(strings.HasPrefix(name, "Exec") && spoken(value)):
-			line = name + "=" + strings.TrimSpace(value)
+			line = strings.TrimSpace(name + " = " + strings.TrimSpace(value))
 		case word(name):
-			line = name + "=(hidden)"
+			line = name + " = (hidden)"
 		default:
 			line = "(hidden)"
 		}
@@ -95,7 +97,7 @@ func unitText(text string) string {
 // that are no paths: a password, for example.
 func spoken(line string) bool {
 	for word := range strings.FieldsSeq(line) {
-		if !strings.HasPrefix(word, "/") && !slices.Contains([]string{"run", "--config", "-HUP", "$MAINPID"}, word) {
+		if !strings.HasPrefix(word, "/") && !slices.Contains([]string{"run", "--config", "reload"}, word) {
 			return true
 		}
 	}
@@ -114,10 +116,12 @@ var properties = strings.Fields(`Id LoadState ActiveState SubState Result UnitFi
 
 // Properties returns what systemd knows of the unit, and the process of its daemon.
 func Properties(ctx context.Context, unit string) (text []byte, pid int, err error) {
-	text, err = run(ctx, 64<<10, "systemctl", "show", "--property="+strings.Join(properties, ","), unit)
-	for line := range strings.Lines(string(text)) {
-		if value, is := strings.CutPrefix(line, "MainPID="); is {
-			pid, _ = strconv.Atoi(strings.TrimSpace(value)) // 0: none
+	said, err := run(ctx, 64<<10, "systemctl", "show", "--property="+strings.Join(properties, ","), unit)
+	for line := range strings.Lines(string(said)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		text = fmt.Appendln(text, name, "=", value) // as in unitText
+		if name == "MainPID" {
+			pid, _ = strconv.Atoi(value) // 0: none
 		}
 	}
 	return text, pid, err

@@ -44,25 +44,25 @@ func TestUnit(t *testing.T) {
 	}
 	const want = `# /etc/systemd/system/x.service.d/a.conf
 [Service]
-Environment=(hidden)
-SetCredential=(hidden)
-ExecStartPre=(hidden)
-LoadCredential=device.key:/root/key
-NewInSystemd=(hidden)
+Environment = (hidden)
+SetCredential = (hidden)
+ExecStartPre = (hidden)
+LoadCredential = device.key:/root/key
+NewInSystemd = (hidden)
 (a line that is no setting)
 (hidden)
 
 # /etc/systemd/system/x.service.d/b.conf
 [Service]
-ExecStart=
-ExecStart=(hidden)
-LimitCORE=0
+ExecStart =
+ExecStart = (hidden)
+LimitCORE = 0
 
 # /usr/lib/systemd/system/x.service
 [Unit]
-Description=X
+Description = X
 [Service]
-ExecStart=/usr/bin/tasmota-azd run --config /etc/c.yaml
+ExecStart = /usr/bin/tasmota-azd run --config /etc/c.yaml
 
 `
 	if string(text) != want {
@@ -135,7 +135,7 @@ func TestJournalHasALimit(t *testing.T) {
 func TestProperties(t *testing.T) {
 	program(t, "systemctl", `echo "MainPID=42"; echo "ActiveState=active"`)
 	text, pid, err := bundle.Properties(t.Context(), "x.service")
-	if err != nil || pid != 42 || !strings.Contains(string(text), "ActiveState=active") {
+	if err != nil || pid != 42 || !strings.Contains(string(text), "ActiveState = active\n") {
 		t.Errorf("%s, %d, %v", text, pid, err)
 	}
 	program(t, "systemctl", `echo "no systemd here" >&2; exit 1`)

@@ -94,17 +94,14 @@ func (w *witness) bundle(config, name string) {
 	}
 }
 
-// examine has the daemon examined, for people and for programs.
+// examine has the daemon examined, for people; what programs get is in the archive.
 func (w *witness) examine(config string) {
 	w.t.Helper()
-	for _, args := range [][]string{{}, {"--json"}} {
-		args = append([]string{"check", "--config", config, "--socket", filepath.Join(w.dir, "state", "control.sock")}, args...)
-		out, _ := exec.Command(daemon, args...).CombinedOutput() // it finds something, such as no port 443
-		if strings.Contains(string(out), "DATA RACE") {
-			w.t.Errorf("%s", out)
-		}
-		w.Hear("check "+strings.Join(args[5:], ""), string(out))
+	out, _ := exec.Command(daemon, "check", "--config", config, "--socket", w.socket()).CombinedOutput() // it finds something, such as no port 443
+	if strings.Contains(string(out), "DATA RACE") {
+		w.t.Errorf("%s", out)
 	}
+	w.Hear("check", string(out))
 }
 
 // told is what the cloud was told.
@@ -213,8 +210,9 @@ func (w *witness) live(n int, head string) {
 	w.Hear("goroutines after a crash", dump)
 }
 
-// quiet are lives at the other levels, of which the log has less.
-func (w *witness) quiet(head string) {
+// quiet are lives at the other levels, of which the log has less. Each is asked to take a
+// file with a mistake in it, which is an error.
+func (w *witness) quiet(head, mistake string) {
 	w.t.Helper()
 	for n, level := range levels[1:] {
 		w.check(w.cloud.Inject(hubsim.Fault{Kind: hubsim.RefuseConnect, Code: 5}))
@@ -224,6 +222,11 @@ func (w *witness) quiet(head string) {
 		w.online(before + 1)
 		_, _ = w.ask("log-level", "error")
 		_, _ = w.ask("log-level", level)
+		w.logging(w.config(mistake), level, formats[n].name)
+		if out, err := w.ask("reload"); err == nil {
+			w.t.Errorf("the mistake was taken: %s", out)
+		}
+		w.waitLog("configuration not taken")
 		w.crash()
 		said, _, _ := strings.Cut(strings.Join(d.Log(), "\n"), "SIGQUIT: quit")
 		w.Hear("log, "+formats[n].name+", "+level, said)
@@ -244,12 +247,13 @@ func TestCanaryEndToEnd(t *testing.T) {
 	for n, head := range heads {
 		w.live(n, head)
 	}
-	w.quiet(heads[1])
+	mistakes := w.mistakes(heads, certificate, device.Text(), group.Text())
+	w.quiet(heads[1], mistakes[7])
 	web, err := w.cloud.ListenWeb(0)
 	w.check(err)
 	w.examine(w.config(strings.Replace(heads[0], fmt.Sprintf("port: %d", w.cloud.HubPort), fmt.Sprintf("transport: websocket\n  port: %d", web), 1)))
 	w.reloads(heads)
-	w.reloads(append(heads[:1:1], w.mistakes(heads, certificate, device.Text(), group.Text())...))
+	w.reloads(append(heads[:1:1], mistakes...))
 	w.begin(group)
 	told()
 	w.told()
@@ -257,12 +261,12 @@ func TestCanaryEndToEnd(t *testing.T) {
 	w.Hear("files of pins", w.files(w.pins()))
 
 	surfaces := []string{"status", "status --json", "why", "why --json", "cmd", "cmd --json", "an error of cmd", "metrics", "log-level", "an error of why",
-		"events", "events --json", "support-bundle", "telemetry", "goroutines after a crash", "check ", "check --json", "mistakes", "config schema", "config init",
+		"events", "events --json", "support-bundle", "telemetry", "goroutines after a crash", "check", "mistakes", "config schema", "config init",
 		"the first configuration", "what systemd is told", "state files", "files of pins", "enroll", "the configuration after enroll", "help", "reload", "log, reload"}
-	for _, member := range []string{"manifest.txt", "version.txt", "system.txt", "config.txt", "mistakes.txt", "status.json", "metrics.txt", "why.json", "files.txt", "resources.txt"} {
+	for _, member := range []string{"manifest.txt", "version.txt", "system.txt", "config.txt", "mistakes.txt", "check.json", "status.json", "metrics.txt", "why.json", "files.txt", "resources.txt"} {
 		surfaces = append(surfaces, "support-bundle: "+member)
 	}
-	surfaces = append(surfaces, "log, text, debug", "log, json, debug", "log, journal, debug", "log, text, info", "log, json, warn")
+	surfaces = append(surfaces, "log, text, debug", "log, json, debug", "log, journal, debug", "log, text, info", "log, json, warn", "log, journal, error")
 	w.Report(t, surfaces...)
 }
 

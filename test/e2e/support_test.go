@@ -73,7 +73,7 @@ func TestSupportBundle(t *testing.T) {
 	// Before the first start.
 	said, members := b.support(config, "before.tar.gz")
 	holds(t, members, map[string]string{
-		"version.txt": "tasmota-azd ", "system.txt": "Linux", "config.txt": `relays[0].pin = "GPIO17"`, "mistakes.txt": "no mistakes",
+		"version.txt": "tasmota-azd ", "system.txt": "Linux", "config.txt": `relays[0].pin = "GPIO17"`, "mistakes.txt": "no mistakes", "check.json": `"name": "daemon"`,
 		"files.txt": "pump.key", "resources.txt": "MemAvailable", "manifest.txt": "status.json (NOT THERE)",
 	})
 	for _, want := range []string{"config.txt ", "not all of status.json: no daemon answers at ", "Look at it before you send it: tar -xzOf " + filepath.Join(b.dir, "before.tar.gz")} {
@@ -89,7 +89,7 @@ func TestSupportBundle(t *testing.T) {
 	b.command("pump", "m2", "/teleperiod", "60", `{"TelePeriod":60}`)
 	_, members = b.support(config, "running.tar.gz")
 	holds(t, members, map[string]string{
-		"status.json": `"connected": true`, "metrics.txt": "tasmota_", "why.json": `"id": "m1"`, "resources.txt": "VmRSS:",
+		"status.json": `"connected": true`, "check.json": `"faults": `, "metrics.txt": "tasmota_", "why.json": `"id": "m1"`, "resources.txt": "VmRSS:",
 	})
 
 	// When it is down, with a file that has mistakes now.

@@ -57,7 +57,18 @@ confine() {
 	for l; do printf '%s\n' "$l" >>/etc/systemd/system/tasmota-azd.service.d/confine.conf; done
 	systemctl daemon-reload
 }
+section() { echo; echo "==$*"; }
 `
+
+// sections are the parts of what a guest said, each by its name.
+func sections(said string) map[string]string {
+	all := map[string]string{}
+	for part := range strings.SplitSeq(strings.ReplaceAll("\n"+said, "\r", ""), "\n==") {
+		name, text, _ := strings.Cut(part, "\n")
+		all[name] += text + "\n"
+	}
+	return all
+}
 
 // A machine takes steps with the shipped unit. The log is at the level debug.
 type machine struct {

@@ -23,7 +23,7 @@ END
 		[ ! -e $sealed ]
 
 		echo "== enroll"
-		tasmota-azd enroll </run/cloud/group.key
+		(cd /etc/tasmota-azd && tasmota-azd enroll --config config.yaml) </run/cloud/group.key
 		stat -c '%a %U:%G' $config $sealed
 		tasmota-azd check --only file,keys && ls /run | grep -c ^tasmota-azd- || true
 		systemctl enable --now tasmota-azd 2>&1; became "INFO  connected"

@@ -25,7 +25,10 @@ const (
 func originOf(m hub.Message) origin {
 	o := origin{came: m.Received}
 	if text, ok := m.Property(creationTime); ok {
-		o.made, _ = time.Parse(time.RFC3339, text) // zero if it is none
+		o.made, _ = time.Parse(time.RFC3339, text)       // zero if it is none
+		if y := o.made.UTC().Year(); y < 1 || y > 9999 { // JSON cannot hold it
+			o.made = time.Time{}
+		}
 	}
 	add := func(name, value string) {
 		if value == "" || len(name)+len(value) > maxPropertyBytes || len(o.properties) == maxProperties {

@@ -65,3 +65,10 @@ func release(t *testing.T, commit, version string) string {
 	}
 	return deb(t, dist)
 }
+
+// TestReadmeSteps needs no machine: it says at once when the README has other steps.
+func TestReadmeSteps(t *testing.T) {
+	if get := readme(t)["get the package"]; !strings.HasPrefix(get, "make packages DEBS=arm64 ") {
+		t.Errorf("the package is had by other means than the test's: %s", get)
+	}
+}

@@ -22,9 +22,17 @@ Anonymous:             0 kB
 7f0000002000-7f0000003000 r--p 00000000 00:00 0 
 Anonymous:             0 kB
 `
-	got := unwritten(smaps, "/usr/bin/tasmota-azd")
-	if want := []stretch{{0x10000, 0x440000}}; !slices.Equal(got, want) {
-		t.Errorf("%#x, want %#x", got, want)
+	const maps = `00010000-00450000 r-xp 00000000 b3:00 7684                               /usr/bin/tasmota-azd
+00450000-00932000 r--p 00440000 b3:00 7684                               /usr/bin/tasmota-azd
+00940000-009a8000 rw-p 00930000 b3:00 7684                               /usr/bin/tasmota-azd
+7f0000000000-7f0000001000 r-xp 00000000 b3:00 7685                       /usr/lib/libc.so
+`
+	want := []stretch{{0x10000, 0x440000}}
+	if got := stretches(unwritten, smaps, "/usr/bin/tasmota-azd"); !slices.Equal(got, want) {
+		t.Errorf("smaps: %#x, want %#x", got, want)
+	}
+	if got := stretches(code, maps, "/usr/bin/tasmota-azd"); !slices.Equal(got, want) {
+		t.Errorf("maps: %#x, want %#x", got, want)
 	}
 }
 

@@ -1,11 +1,14 @@
 package config_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -179,6 +182,45 @@ func TestQuote(t *testing.T) {
 	} {
 		if got := config.Quote(text); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// TestNoKeyIsShown: none of ten thousand, padded or not, alone, behind a path or in a line;
+// but what is written in a configuration is.
+func TestNoKeyIsShown(t *testing.T) {
+	seed := [32]byte{25, 11}
+	random, n := rand.NewChaCha8(seed), 0
+	hide := func(text string) {
+		n++
+		clean, lines := config.Conceal([]byte(text))
+		if strings.Contains(config.Quote(text), text[:16]) || lines != 1 || strings.Contains(string(clean), text[:16]) {
+			t.Errorf("%q is shown", text)
+		}
+	}
+	for i := range 10_000 {
+		key := make([]byte, 16+i%49)
+		_, _ = random.Read(key) // never fails
+		padded := base64.StdEncoding.EncodeToString(key)
+		bare := strings.TrimRight(padded, "=")
+		for _, text := range []string{padded, bare, "/" + bare[1:], "/" + padded[1:], bare + " is the key", bare + "=x"} {
+			hide(text)
+		}
+		for _, text := range []string{"/etc/tasmota-azd/", "key=", "key: "} {
+			if text += bare; config.Quote(text) == strconv.Quote(text) {
+				t.Errorf("%q is shown", text)
+			}
+		}
+	}
+	t.Logf("%d keys are hidden", n)
+	for _, text := range []string{
+		"/etc/tasmota-azd/device.key", "/etc/credstore.encrypted/x", "/usr/lib/systemd/system/tasmota-azd.service",
+		"/etc/credstore.encrypted/tasmota-azd.hub.key", "/tmp/TestSomething12345/Test2/config", "/media/usb0/GPIO17/keys/pump1",
+		"/home/anna/Steuerung/Haus1/Relais", "/sys/devices/platform/soc/fe200000", "/var/lib/NetworkManager/Secrets",
+		"MemoryDenyWriteExecute=yes", "RestrictAddressFamilies=AF_UNIX", "5e0d7c2f4b1a4c0e8d7f6a5b4c3d2e1f", "GartenbewaesserungHinten2",
+	} {
+		if got := config.Quote(text); got != strconv.Quote(text) {
+			t.Errorf("%s is %s", text, got)
 		}
 	}
 }

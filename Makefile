@@ -75,7 +75,7 @@ verify-release:
 # the built binaries under the race detector, then Microsoft's SDK against hubsim.
 # gotestsum counts the skips and says what each of them misses.
 .PHONY: test
-test: lint cross all
+test: lint cross all licences
 	$(TOOL) gotestsum --format pkgname-and-test-fails -- -race -timeout 15m ./...
 	$(MAKE) conformance
 
@@ -86,6 +86,11 @@ lint:
 	$(GO) vet ./...
 	$(GO) fix -diff ./...
 	$(TOOL) staticcheck ./...
+
+# The licences of all that is in the program; fails if nobody has agreed to one.
+.PHONY: licences
+licences: bin/tasmota-azd
+	@$(GO) run ./packaging/copyright bin/tasmota-azd >/dev/null
 
 .PHONY: conformance
 conformance: bin/hubsim

@@ -115,8 +115,9 @@ func TestStopAtAnyTime(t *testing.T) {
 			c.inject(hubsim.Fault{Kind: hubsim.Delay, Delay: time.Millisecond}) // the CONNACK
 			c.inject(hubsim.Fault{Kind: hubsim.Delay, Delay: time.Hour})        // the SUBACK
 		}, after: time.Second},
-		"idle":            {after: time.Minute},
-		"deaf, connected": {setup: setup{deaf: true}, after: time.Minute},
+		// Not at a whole minute: see tokenTTL.
+		"idle":            {after: 61 * time.Second},
+		"deaf, connected": {setup: setup{deaf: true}, after: 61 * time.Second},
 		"deaf, offline":   {setup: setup{deaf: true}, prepare: func(c *cloud) { c.down.Store(true) }, after: time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -24,6 +24,7 @@ import (
 type daemon struct {
 	log     *slog.Logger
 	level   *slog.LevelVar // of it
+	byHand  bool           // it ends with its terminal
 	systemd *notifier
 	claim   *claim
 	bank    *relay.Bank

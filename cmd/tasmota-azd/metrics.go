@@ -67,15 +67,16 @@ func resident() (bytes float64, ok bool) {
 }
 
 func (n numbers) relays(p *metrics.Page, s device.Status) {
-	var on, fault []metrics.Sample
+	var on, fault, moved []metrics.Sample
 	for _, r := range s.Relays {
 		labels := []string{"relay", strconv.Itoa(r.Number), "name", r.Name, "pin", r.Pin}
 		on = append(on, metrics.Sample{Labels: labels, Value: metrics.Is(r.On)})
 		fault = append(fault, metrics.Sample{Labels: labels, Value: metrics.Is(r.Fault != "")})
+		moved = append(moved, n.moves.samples(r.Number, r.Pin)...)
 	}
 	p.Gauge("tasmota_relay_on", "Whether the relay is on.", on...)
 	p.Gauge("tasmota_relay_fault", "Whether the relay cannot be driven just now.", fault...)
-	p.Counter("tasmota_relay_moves_total", "Moves of a relay, by the door that the cause came in.", n.moves.samples()...)
+	p.Counter("tasmota_relay_moves_total", "Moves of a relay, by the door that the cause came in.", moved...)
 }
 
 func commandNumbers(p *metrics.Page, c device.Counts) {
@@ -121,17 +122,15 @@ func (n numbers) time(p *metrics.Page) {
 	}
 }
 
-// moves count the edges of the relays.
+// moves count the edges of the relays. A relay is known by its pin: a reload may give it
+// another number.
 type moves struct {
 	mu    sync.Mutex
 	count map[move]uint64
 }
 
-// A move is a relay and the door by which the cause of its move came.
-type move struct {
-	relay int
-	door  string
-}
+// A move is a pin and the door by which the cause of its move came.
+type move struct{ pin, door string }
 
 func (m *moves) add(e relay.Edge) {
 	if e.Relay == 0 || e.From == relay.Unknown {
@@ -142,14 +141,17 @@ func (m *moves) add(e relay.Edge) {
 	if m.count == nil {
 		m.count = make(map[move]uint64)
 	}
-	m.count[move{e.Relay, string(e.Cause.Door)}]++
+	m.count[move{e.Pin, string(e.Cause.Door)}]++
 }
 
-func (m *moves) samples() (all []metrics.Sample) {
+// samples are those of one relay.
+func (m *moves) samples(number int, pin string) (all []metrics.Sample) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for k, n := range m.count {
-		all = append(all, metrics.Sample{Labels: []string{"relay", strconv.Itoa(k.relay), "door", k.door}, Value: float64(n)})
+		if k.pin == pin {
+			all = append(all, metrics.Sample{Labels: []string{"relay", strconv.Itoa(number), "pin", pin, "door", k.door}, Value: float64(n)})
+		}
 	}
 	return all
 }
@@ -167,32 +169,36 @@ func newPage(numbers control.Metrics, log *slog.Logger) *page {
 }
 
 // serve serves the page until ctx ends.
-func (p *page) serve(ctx context.Context, address string) error {
+func (p *page) serve(ctx context.Context, address string) {
 	for {
 		one, stop := context.WithCancel(ctx)
-		done, at := make(chan error, 1), address
-		go func() { done <- p.at(one, at) }()
+		done, at := make(chan struct{}), address
+		go func() {
+			defer close(done)
+			p.at(one, at)
+		}()
 		select {
 		case address = <-p.address:
 			stop()
-			<-done // whatever it was, it is over
-		case err := <-done:
+			<-done
+		case <-done:
 			stop()
-			return err
+			return
 		}
 	}
 }
 
-// at serves the page at one address until ctx ends.
-func (p *page) at(ctx context.Context, address string) error {
+// at serves the page at one address until ctx ends, or waits for that if it cannot.
+func (p *page) at(ctx context.Context, address string) {
 	if address != "" {
 		s, err := control.ListenMetrics(address, p.numbers, p.log)
 		if err == nil {
 			p.log.Info("metrics can be asked for", "url", "http://"+s.Address().String()+"/metrics")
-			return s.Serve(ctx)
+			err = s.Serve(ctx)
 		}
-		p.log.Warn("nobody can ask for the metrics", "err", err)
+		if err != nil {
+			p.log.Warn("nobody can ask for the metrics", "err", err)
+		}
 	}
 	<-ctx.Done()
-	return nil
 }

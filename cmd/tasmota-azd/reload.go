@@ -15,13 +15,18 @@ import (
 	"tasmota-azd/internal/relay"
 )
 
-// reloads reads the configuration again as often as it is asked to, until ctx ends.
-func (d *daemon) reloads(ctx context.Context, asked <-chan os.Signal) {
+// reloads reads the configuration again as often as it is asked to, until ctx ends. To a
+// daemon that runs by hand the same signal says that its terminal is gone: then it returns
+// true, and nobody would see the daemon go on.
+func (d *daemon) reloads(ctx context.Context, asked <-chan os.Signal) (gone bool) {
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-asked:
+			if d.byHand && hungUp(ctx) {
+				return true
+			}
 			d.reload(ctx)
 		}
 	}

@@ -49,6 +49,7 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 	if err := noCoreFile(); err != nil {
 		return fmt.Errorf("forbidding core files: %w", err)
 	}
+	byHand := hasTerminal()
 	asked := make(chan os.Signal, 1) // to read the file again; one that comes early waits
 	signal.Notify(asked, syscall.SIGHUP)
 	defer signal.Stop(asked)
@@ -85,6 +86,7 @@ func run(ctx context.Context, path string, ttl time.Duration, stderr io.Writer) 
 		return fmt.Errorf("forbidding core dumps: %w", err)
 	}
 	thrift()
+	d.byHand = byHand
 	return d.serve(ctx, asked, pages)
 }
 
@@ -128,21 +130,29 @@ func stateDir(cfg config.Config) string {
 	return cfg.StateDir
 }
 
-// serve runs the parts until ctx ends: the device's loop first, which finishes what
-// has begun, then the connection, which carries away what that led to.
+// serve runs the parts until ctx ends, or the terminal of one that runs by hand: the
+// device's loop first, which finishes what has begun, then the connection, which carries
+// away what that led to.
 func (d *daemon) serve(ctx context.Context, asked <-chan os.Signal, pages []stretch) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	online, offline := context.WithCancel(context.WithoutCancel(ctx))
 	defer offline()
 	events := make(chan hub.Event)
 	listen := d.config().Metrics.Listen
 	var parts errgroup.Group
 	parts.Go(func() error { return d.clock.Run(online) })
-	parts.Go(func() error { return d.page.serve(online, listen) })
+	parts.Go(func() error {
+		d.page.serve(online, listen)
+		return nil
+	})
 	if d.control != nil {
 		parts.Go(func() error { return d.control.Serve(online) })
 	}
 	parts.Go(func() error {
-		d.reloads(ctx, asked)
+		if d.reloads(ctx, asked) {
+			end(signalled{syscall.SIGHUP})
+		}
 		return nil
 	})
 	parts.Go(func() error {

@@ -82,7 +82,7 @@ func (b *Bank) apply(old *Bank, was []int, s Setup) (err error) {
 		if o := was[i]; o < 0 {
 			b.remove(i)
 		} else {
-			err = errors.Join(err, old.failed(o, old.invert(o, s.cause(i))))
+			err = errors.Join(err, old.revert(o, s.cause(i)))
 		}
 	}
 	return err
@@ -106,6 +106,18 @@ func (b *Bank) invert(i int, why cause.Cause) error {
 		b.edge("relay switched", i, stateOf(!b.on[i]), why)
 	}
 	return err
+}
+
+// revert takes back an inversion of relay i. If that fails its level stays, and means the
+// other state.
+func (b *Bank) revert(i int, why cause.Cause) error {
+	err := b.invert(i, why)
+	b.faults[i] = b.failed(i, err)
+	if err != nil {
+		b.on[i] = !b.on[i]
+		b.edge("relay switched", i, stateOf(!b.on[i]), why)
+	}
+	return b.faults[i]
 }
 
 // remove opens relay i, which is none any more, and releases its pin. The daemon works

@@ -31,7 +31,7 @@ func TestMetrics(t *testing.T) {
 	b.subscribed("pump")
 	b.asked([]string{"cmd", "Power1", "toggle"}, `{"POWER1":"ON"}`)
 	page := b.asked([]string{"metrics"},
-		`tasmota_relay_on{relay="1",`, `tasmota_relay_moves_total{relay="1",door="local"} 1`+"\n",
+		`tasmota_relay_on{relay="1",`, `tasmota_relay_moves_total{relay="1",pin="GPIO17",door="local"} 1`+"\n",
 		`tasmota_command_duration_seconds_count{door="local"} 1`+"\n", `tasmota_commands_total{door="local",outcome="done"} 1`+"\n",
 		"tasmota_session_connected 1\n", "tasmota_sessions_total 1\n", "tasmota_renewal_gap_seconds_count 0\n", "tasmota_clock_proven 1\n")
 	if at := get(t, "http://"+address+"/metrics"); families(at) != families(page) {

@@ -46,6 +46,7 @@ func (d *Device) change(now time.Time, c Change) error {
 			return err
 		}
 		d.o.Relays.rewired(pins)
+		d.renumber(now, d.o.Pins, pins)
 		d.o.Pins = pins
 	}
 	d.o.Names = c.Names

@@ -36,7 +36,7 @@ func TestChangeOfRelays(t *testing.T) {
 		r := start(t, dir, "%topic%/")
 		r.take(connected())
 		r.take(command("m1", "power2", "on"))
-		r.take(command("m2", "backlog", "power1 on; delay 50; power1 off"))
+		r.take(command("m2", "backlog", "power1 on; delay 50; power1 off; power2 off"))
 		c := as("%topic%/")
 		c.Names = []string{"Gate", "Lamp"}
 		c.Rewire = func(wanted func(string) bool) ([]string, error) {
@@ -56,9 +56,9 @@ func TestChangeOfRelays(t *testing.T) {
 			t.Errorf("%+v, %v", why, err)
 		}
 		r.take(command("m3", "power2", "on"))
-		time.Sleep(6 * time.Second) // the backlog goes on, with what is relay 1 now
+		time.Sleep(6 * time.Second) // the backlog goes on, with what was relay 2
 		synctest.Wait()
-		if got := r.bank.moves(); !slices.Equal(got[len(got)-2:], []string{"2 true by c2d m3", "1 false by c2d m2"}) {
+		if got := r.bank.moves(); !slices.Equal(got[len(got)-2:], []string{"2 true by c2d m3", "1 false by c2d m2"}) || !strings.Contains(r.log.String(), "dropped") {
 			t.Errorf("moves %q", got)
 		}
 		r.end(t)
@@ -71,6 +71,30 @@ func TestChangeOfRelays(t *testing.T) {
 		}
 		r.journal.Close()
 		r.store.Close()
+	})
+}
+
+// Relays that are reordered while the daemon is down keep their part of a backlog, too:
+// the pump that it has switched on is the one that it switches off.
+func TestReorderedBetweenRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := start(t, dir, "%topic%/")
+		r.take(connected())
+		r.take(command("m1", "backlog", "power1 on; delay 50; power1 off"))
+		time.Sleep(time.Second)
+		r.end(t)
+		r = prepare(t, dir)
+		defer func(was []string) { pins = was }(pins)
+		pins = []string{"GPIO27", "GPIO17"}
+		r.bank.on = []bool{false, true}
+		r.run(t, "%topic%/")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if got := r.bank.moves(); !slices.Equal(got, []string{"2 false by c2d m1"}) {
+			t.Errorf("moves %q", got)
+		}
+		r.end(t)
 	})
 }
 

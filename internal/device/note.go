@@ -14,6 +14,7 @@ import (
 // begin takes up what the last run left: it finishes what a command had decided when
 // the daemon was killed, and sends what the hub has not got.
 func (d *Device) begin(now time.Time) {
+	d.renumber(now, d.o.State.Pins, d.o.Pins)
 	cut := make(map[string][]journal.Decision)
 	for _, w := range d.o.Journal.Unfinished() {
 		cut[w.Pin] = append(cut[w.Pin], w)

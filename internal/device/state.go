@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"tasmota-azd/internal/cause"
@@ -24,6 +25,7 @@ type State struct {
 	Relays   map[string]bool   `json:"relays"`
 	Settings commands.Settings `json:"settings"`
 	Backlog  commands.Backlog  `json:"backlog,omitzero"`
+	Pins     []string          `json:"pins,omitempty"`    // of the relays that the numbers in Backlog mean
 	Empty    time.Time         `json:"empty,omitzero"`    // when the hub's queue was last certainly empty
 	BootID   string            `json:"boot_id,omitempty"` // of the kernel that saw this state
 	Spent    Spent             `json:"spent,omitzero"`    // of the day's messages
@@ -118,6 +120,9 @@ func (d *Device) state(now time.Time, known State) State {
 		Settings: d.o.Commands.Settings(),
 		Backlog:  d.o.Commands.Backlog(now), BootID: d.o.BootID, Spent: d.meter.saying(d.ending),
 	}
+	if len(s.Backlog.Commands) > 0 {
+		s.Pins = d.o.Pins
+	}
 	if d.o.Guarded {
 		s.Empty = d.queue.saying(now, d.o.Wall(now), d.ending)
 	}
@@ -143,7 +148,8 @@ func (d *Device) levels(known map[string]bool, keep bool) map[string]bool {
 }
 
 func (s State) equal(o State) bool {
-	return s.Settings == o.Settings && s.BootID == o.BootID && s.Empty.Equal(o.Empty) && s.Spent == o.Spent && s.Backlog.Equal(o.Backlog) && maps.Equal(s.Relays, o.Relays)
+	return s.Settings == o.Settings && s.BootID == o.BootID && s.Empty.Equal(o.Empty) && s.Spent == o.Spent && s.Backlog.Equal(o.Backlog) &&
+		slices.Equal(s.Pins, o.Pins) && maps.Equal(s.Relays, o.Relays)
 }
 
 // text is s as the journal has it, with what a later release knows of it.

@@ -28,11 +28,13 @@ type world struct {
 
 // A fakeLine is a line that the process holds.
 type fakeLine struct {
-	world *world
-	place gpiochip.Place
-	out   gpiochip.Output
-	file  *os.File
-	err   error
+	sticks error // it can be configured once, and then not
+	stuck  error
+	world  *world
+	place  gpiochip.Place
+	out    gpiochip.Output
+	file   *os.File
+	err    error
 }
 
 func newWorld() *world {
@@ -117,8 +119,11 @@ func (l *fakeLine) Out(level gpio.Level) error {
 	return nil
 }
 func (l *fakeLine) Configure(o gpiochip.Output) error {
+	if l.stuck != nil {
+		return l.stuck
+	}
 	l.world.note("configure %s %v off %v", l.place.Name(), o.Level, o.Off)
-	l.out = o
+	l.out, l.stuck = o, l.sticks
 	return nil
 }
 func (l *fakeLine) Reopen(_ []gpiochip.Chip, o gpiochip.Output) error {

@@ -163,6 +163,25 @@ func TestRewireFails(t *testing.T) {
 	}
 }
 
+// A relay whose inversion cannot be taken back says what its level means, and the record
+// has the edge.
+func TestRewireCannotGoBack(t *testing.T) {
+	w := newWiring(t)
+	w.found.Pins[0].(*chipLine).line.(*fakeLine).sticks = errors.New("stuck")
+	w.bank.lost[1] = &loss{}
+	wires, err := w.wires([]string{"GPIO17 low", "22"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.bank.Rewire(wires, w.setup()); err == nil || !strings.Contains(err.Error(), "stuck") {
+		t.Errorf("error %v", err)
+	}
+	w.want(t, "configure GPIO17 Low off High", "1 GPIO17 off on reload, 1 GPIO17 on off reload", "GPIO17=false GPIO22=false")
+	if w.bank.Fault(0) == nil {
+		t.Error("no fault is told")
+	}
+}
+
 // Each mistake is told with the number of its relay, and nothing is asked for.
 func TestRewireMistakes(t *testing.T) {
 	w := newWiring(t)

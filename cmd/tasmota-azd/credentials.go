@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"os"
 
-	"tasmota-azd/internal/enroll"
+	"tasmota-azd/internal/config"
+	"tasmota-azd/internal/doctor"
 )
 
 // unitCredentials is where systemd puts the credentials of a unit that runs, for its user
@@ -25,20 +26,18 @@ func granted() string {
 	return ""
 }
 
-// credentials returns the directory of the service's credentials, empty without any, and
-// what to call when they have been read. They are those of this process, or of the service
-// if it runs; or else root opens what enroll has sealed, so that other commands find the
+// load reads the configuration, with the credentials that the unit has
+// (LoadCredential= in systemd.exec(5)). They are those of this process, or of the service
+// if it runs; or else root opens what the unit will give, so that other commands find the
 // configuration in order before the service starts.
-func credentials(path string) (dir string, forget func()) {
-	if dir := granted(); dir != "" {
-		return dir, func() {}
+func load(path string) (config.Config, error) {
+	dir := granted()
+	if dir != "" || proper(path, defaultConfig) != defaultConfig || os.Geteuid() != 0 {
+		return config.Load(path, dir)
 	}
-	if proper(path, defaultConfig) != defaultConfig || os.Geteuid() != 0 {
-		return "", func() {}
-	}
-	dir, forget, err := enroll.Vault{Unit: service}.Open(context.Background(), "/run")
+	given, err := doctor.Credentials(context.Background())
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "tasmota-azd: %v\n", err)
 	}
-	return dir, forget
+	return config.LoadWith(path, given)
 }

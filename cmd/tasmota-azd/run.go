@@ -99,14 +99,6 @@ func thrift() {
 	}
 }
 
-// load reads the configuration, with the credentials that the unit has
-// (LoadCredential= in systemd.exec(5)).
-func load(path string) (config.Config, error) {
-	dir, forget := credentials(path)
-	defer forget()
-	return config.Load(path, dir)
-}
-
 // A source is where the configuration comes from.
 type source struct {
 	path string

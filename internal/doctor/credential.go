@@ -66,6 +66,22 @@ func (p *patient) credential(ctx context.Context) Finding {
 	return ok(fmt.Sprintf("%d can be opened", len(all)))
 }
 
+// Credentials opens what the unit gives to the service, for who needs the configuration
+// before systemd has opened it: their texts, by name. Only root can open what is sealed.
+func Credentials(ctx context.Context) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, total)
+	defer cancel()
+	p, given := newPatient(Options{}), make(map[string]string)
+	for _, c := range p.unit().credentials() {
+		text, err := p.open(ctx, c)
+		if err != nil {
+			return given, fmt.Errorf("the unit gives %s, which cannot be opened (%w); run: sudo tasmota-azd enroll", c.name, err)
+		}
+		given[c.name] = strings.TrimSpace(text)
+	}
+	return given, nil
+}
+
 // noKey has the shape of a key.
 const noKey = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 

@@ -121,33 +121,6 @@ func seal(ctx context.Context, name string, secret []byte) ([]byte, error) {
 	return sealed, err
 }
 
-// Open opens what is sealed into a directory below dir, which is to be in memory, as
-// systemd does for the service. It returns that directory, empty if nothing is sealed, and
-// what removes it again.
-func (v Vault) Open(ctx context.Context, dir string) (opened string, forget func(), err error) {
-	forget = func() {}
-	for _, name := range []string{keyName, connectionName} {
-		sealed, err := os.ReadFile(v.sealed(name))
-		if err != nil {
-			continue // it is not there, as one of them never is
-		}
-		if opened == "" {
-			if opened, err = os.MkdirTemp(dir, "tasmota-azd-"); err != nil {
-				return "", forget, err
-			}
-			forget = func() { os.RemoveAll(opened) } // in memory: it goes at the next start at last
-		}
-		text, err := creds(ctx, sealed, "decrypt", "--name="+name, "-", "-")
-		if err != nil {
-			return opened, forget, fmt.Errorf("the sealed key cannot be opened on this machine (%w); run: sudo tasmota-azd enroll", err)
-		}
-		if err := os.WriteFile(filepath.Join(opened, name), text, 0o400); err != nil {
-			return opened, forget, err
-		}
-	}
-	return opened, forget, nil
-}
-
 // hasTPM reports whether systemd seals to a TPM2 chip here.
 func hasTPM(ctx context.Context) bool {
 	_, err := creds(ctx, nil, "has-tpm2", "--quiet")

@@ -170,8 +170,10 @@ func (s *Search) Hear(surface, said string) {
 	}
 	s.bytes += len(said)
 	said = lower(said)
+	once := strings.ReplaceAll(said, `\\`, `\`) // of a text within a text
 	for _, p := range s.look {
-		if at := strings.Index(said, p.text); at >= 0 {
+		if at := strings.Index(said, p.text); at >= 0 || strings.Contains(once, p.text) {
+			at = max(at, 0)
 			from := strings.LastIndexByte(said[:at], '\n') + 1
 			s.hits = append(s.hits, Hit{surface, p.canary, p.shape, said[max(from, at-200):min(at+200, len(said))]})
 		}

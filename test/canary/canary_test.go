@@ -31,7 +31,7 @@ func leaks(c Canary) map[string][]string {
 		"URL":    {url.QueryEscape(c.Text()), url.PathEscape(string(c.bytes)), url.QueryEscape("k=" + string(c.bytes))},
 		"JSON": {string(marshalled), string(within), string(bytes), strings.ReplaceAll(string(marshalled), "/", `\/`),
 			strings.NewReplacer("+", `\u002b`, "/", `\u002F`, "=", `\u003D`).Replace(c.Text())},
-		"Go text": {fmt.Sprintf("%q", c.bytes), fmt.Sprintf("%+q", c.bytes), strconv.Quote(c.Text())},
+		"Go text": {fmt.Sprintf("%q", c.bytes), fmt.Sprintf("%+q", c.bytes), strconv.Quote(c.Text()), strconv.Quote(fmt.Sprintf("%q", c.bytes))},
 		"numbers": {fmt.Sprint(c.bytes), fmt.Sprintf("%#v", c.bytes), string(list)},
 	}
 }

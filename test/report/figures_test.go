@@ -42,6 +42,7 @@ func TestPatterns(t *testing.T) {
     hardened_test.go:25: → Overall exposure level for tasmota-azd.service: 1.2 OK
     suite_test.go:90: 39 of 39 end-to-end tests passed in the unit
     suite_test.go:91: 0 system calls denied
+    leaks_test.go:145: leaks planted in the daemon: 12 of 12 found, each on its surface
 31 of 31 faults are named by their check and by no other.
     canary.go:207: canary: 9 surfaces x 7 shapes of 5 secrets (900 patterns), 812345 bytes searched: 0 hits
     rest_test.go:60: amd64 at rest: resident 13.6 MiB, anonymous 4.0 MiB, 0.92 wake-ups a second

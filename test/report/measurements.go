@@ -19,6 +19,7 @@ var measurements = []measurement{
 	}},
 	{"make -s canary", []figure{
 		goal(figure{name: "planted keys found in what the program emits", pattern: `canary: .*: (\d+) hits`}, 0),
+		{name: "leaks planted in the daemon that this search finds", pattern: `leaks planted in the daemon: (\d+) of (\d+) found`},
 	}},
 	{"go test -count=1 -v -run TestAtRest/amd64 ./test/report", atRest("amd64")},
 	{"go test -count=1 -v -run TestAtRest/arm64 ./test/report", atRest("arm64")},

@@ -19,6 +19,7 @@ import (
 // that makes it. The probe shows that it is noticed. cloud.test is what one of the tests calls the cloud.
 const suite = `
 	sed -i 's/localhost/localhost cloud.test/' /etc/hosts
+	ip link add net0 type dummy && ip link set net0 up # a device is named after its adapter
 	mkdir -p /srv/lab/control/folder /srv/project/test/e2e && cd /srv/project/test/e2e
 	export TMPDIR=/srv/lab LAB_STARTER=/usr/local/bin/confine E2E_PROGRAMS=/usr/bin/tasmota-azd:/usr/local/bin/hubsim
 	[ -e /proc/self/loginuid ] || export CONFINE_ADD=SystemCallErrorNumber=kill

@@ -119,6 +119,9 @@ func Properties(ctx context.Context, unit string) (text []byte, pid int, err err
 	said, err := run(ctx, 64<<10, "systemctl", "show", "--property="+strings.Join(properties, ","), unit)
 	for line := range strings.Lines(string(said)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		if name == "NFileDescriptorStore" { // which looks like a part of a key
+			name = "FileDescriptorStore"
+		}
 		text = fmt.Appendln(text, name, "=", value) // as in unitText
 		if name == "MainPID" {
 			pid, _ = strconv.Atoi(value) // 0: none

@@ -24,13 +24,17 @@ import (
 	"tasmota-azd/internal/store"
 )
 
-// calmAfter is when the start is over, and what it took can be given back.
-const calmAfter = 5 * time.Second
+// When the start is over, and what it took can be given back, at the earliest, and where
+// a network or a clock came late.
+const (
+	calmAfter = 5 * time.Second
+	calmBy    = 10 * time.Minute
+)
 
-// rest gives back what is not in use any more, such as the system's root certificates:
-// soon after the start, and then ever more rarely.
+// rest gives back what only the start needed, such as the system's root certificates: soon
+// after it, ever more rarely, and then no more, so that what commands go through stays.
 func rest(ctx context.Context, pages []stretch) error {
-	for wait := calmAfter; ; wait = min(2*wait, time.Hour) {
+	for wait := calmAfter; wait < calmBy; wait *= 2 {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -39,6 +43,7 @@ func rest(ctx context.Context, pages []stretch) error {
 			letGo(pages)
 		}
 	}
+	return nil
 }
 
 // run is the life of the daemon: it ends when ctx does, with nil, or when a part

@@ -203,7 +203,7 @@ cpu=${allowed[RANDOM % ${#allowed[@]}]}
 mkfifo "$tmp/0" "$tmp/1" "$tmp/2" "$tmp/3"
 cat "$tmp/1" & outputs=($!)
 sed -u '/^reboot: System halted\r*$/d' "$tmp/2" >&2 & outputs+=($!)
-env ${UML_TMPDIR:+TMPDIR="$UML_TMPDIR"} taskset -c "$cpu" "$linux" "${args[@]}" "${words[@]}" <>"$tmp/0" 3<>"$tmp/3" >"$tmp/1" 2>"$tmp/2" &
+env -u TMPDIR -u TMP -u TEMP ${UML_TMPDIR:+TMPDIR="$UML_TMPDIR"} taskset -c "$cpu" "$linux" "${args[@]}" "${words[@]}" <>"$tmp/0" 3<>"$tmp/3" >"$tmp/1" 2>"$tmp/2" &
 pid=$!
 sleep "$limit" &
 clock=$!

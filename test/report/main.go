@@ -52,6 +52,9 @@ func run(ctx context.Context, only string) (all []row, err error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if failed != nil { // its figures do not say why
+			fmt.Fprintf(os.Stderr, "%s\nreport: %s: %v\n", output, m.command, failed)
+		}
 		for _, r := range m.rows(output, failed) {
 			fmt.Printf("%s: %s  %s %s\n", r.name, r.value, r.target, r.verdict)
 			all = append(all, r)

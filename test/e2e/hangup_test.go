@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -59,6 +60,10 @@ func TestTerminalCloses(t *testing.T) {
 	if os.Getenv("LAB_STARTER") != "" {
 		t.Skip("the starter of daemons gives them no terminal")
 	}
+	// Whoever runs the tests by nohup ignores the signal, and so would the daemon.
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(heard) })
 	for name, start := range map[string]func(*pty, string) *exec.Cmd{
 		"leader": func(p *pty, config string) *exec.Cmd { return p.run(t, daemon, "run", "--config", config) },
 		"a shell's": func(p *pty, config string) *exec.Cmd {
@@ -82,6 +87,7 @@ func TestTerminalCloses(t *testing.T) {
 			ended := func() bool { l := b.cloud.Logins(); return l[len(l)-1].End == "the device sent DISCONNECT" }
 			if err := b.cloud.Wait(b.patience(), ended); err != nil {
 				t.Error("the daemon goes on")
+				_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
 			}
 			_ = c.Wait() // the shell is killed, by SIGHUP
 			if b.level("GPIO17") != "0" || b.level("GPIO27") != "1" {

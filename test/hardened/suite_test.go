@@ -39,6 +39,7 @@ const few = "^(TestCloudMessageSwitchesARelay|TestControlSocket|TestMethods|Test
 // elsewhere are tests and parts of them that do not run in the guest, and why.
 var elsewhere = map[string]string{
 	"TestCanaryFindsLeaks":               "it builds a daemon, and there is no compiler in the guest",
+	"TestTerminalCloses":                 "confine gives a daemon no terminal",
 	"TestMetrics/promtool_check_metrics": "promtool judges what the daemon said, and is not in the guest",
 	"TestMetrics/promtool_check_rules":   "promtool judges a file, and is not in the guest",
 }

@@ -98,8 +98,11 @@ func (p *patient) readable(files ...string) Finding {
 			return unknown(fmt.Sprintf("not checked: %v; run this with sudo", err))
 		}
 		if why != "" {
-			return fault(fmt.Sprintf("%s may not read %s: %s", p.service.name, file, why),
-				fmt.Sprintf("sudo chgrp %s %s && sudo chmod 640 %[2]s", p.service.name, file))
+			remedy := fmt.Sprintf("sudo chgrp %s %s && sudo chmod 640 %[2]s", p.service.name, file)
+			if dir, _, err := p.service.closed(file); err == nil && dir != "" {
+				remedy = fmt.Sprintf("sudo chmod o+x %s; or keep the file in /etc/tasmota-azd", dir)
+			}
+			return fault(fmt.Sprintf("%s may not read %s: %s", p.service.name, file, why), remedy)
 		}
 	}
 	return ok(fmt.Sprintf("%s may read %s", p.service.name, strings.Join(files, ", ")))
@@ -148,24 +151,12 @@ func (p *patient) certificate(context.Context) Finding {
 // for one class: 4 to read, 2 to write, 1 to pass through. On the way there it has to
 // pass through every directory.
 func (s service) may(path string, want fs.FileMode) (why string, err error) {
-	path, err = filepath.Abs(path)
+	dir, mode, err := s.closed(path)
 	if err != nil {
 		return "", err
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
-		info, err := os.Stat(dir)
-		if err != nil {
-			return "", err
-		}
-		if !s.has(info, 1) {
-			return fmt.Sprintf("it may not enter %s (%v)", dir, info.Mode()), nil
-		}
-		if dir == "/" || dir == "." {
-			break
-		}
+	if dir != "" {
+		return fmt.Sprintf("it may not enter %s (%v)", dir, mode), nil
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -175,6 +166,29 @@ func (s service) may(path string, want fs.FileMode) (why string, err error) {
 		return fmt.Sprintf("its mode is %v", info.Mode()), nil
 	}
 	return "", nil
+}
+
+// closed is the directory on the way to a path that the service may not pass through, the
+// nearest one to the path; empty if there is none.
+func (s service) closed(path string) (dir string, mode fs.FileMode, err error) {
+	if path, err = filepath.Abs(path); err != nil {
+		return "", 0, err
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	for dir = filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return "", 0, err
+		}
+		if !s.has(info, 1) {
+			return dir, info.Mode(), nil
+		}
+		if dir == "/" {
+			return "", 0, nil
+		}
+	}
 }
 
 // has reports whether a mode gives the service what it wants.

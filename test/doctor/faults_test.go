@@ -45,6 +45,11 @@ var machineFaults = []fault{
 	}},
 	{"a directory that everybody may write", "file-guard", 1, false, func(w *world) { w.do(os.Chmod(w.path("etc/tasmota-azd"), 0o777)) }},
 	{"a key file that only root may read", "key-access", 1, false, func(w *world) { w.do(os.Chown(w.path("etc/tasmota-azd/device.key"), 0, 0)) }},
+	{"a key file in a folder of root's", "key-access", 1, false, func(w *world) {
+		w.do(os.Mkdir(w.path("etc/keys"), 0o700))
+		w.do(os.Rename(w.path("etc/tasmota-azd/device.key"), w.path("etc/keys/device.key")))
+		w.config = strings.Replace(w.config, "device.key", "/etc/keys/device.key", 1)
+	}},
 	{"a certificate with ten days left", "certificate", 0, false, func(w *world) { w.certificate(355 * day) }},
 	{"a certificate that is over", "certificate", 1, false, func(w *world) { w.certificate(370 * day) }},
 	{"no user of the service", "user", 1, false, func(w *world) { w.write("etc/passwd", "root:x:0:0::/:/bin/sh\n", 0o644, 0) }},

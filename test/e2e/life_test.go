@@ -108,6 +108,9 @@ func TestBrokenFileNamesEveryMistake(t *testing.T) {
 }
 
 func TestCheckAcceptsAGoodFile(t *testing.T) {
+	if os.Getenv("LAB_STARTER") != "" {
+		t.Skip("the service is there, and may not enter a test's folder")
+	}
 	b := newBench(t, hubsim.Options{}, 0)
 	out, err := exec.Command(daemon, "check", "--config", b.keyConfig()).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "no mistakes") {

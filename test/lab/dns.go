@@ -9,8 +9,7 @@ import (
 
 // A NameServer answers for the names it knows; others do not exist.
 type NameServer struct {
-	conn net.PacketConn
-	done chan struct{}
+	udpServer
 
 	mu     sync.Mutex
 	known  map[string]string // name to IPv4 address
@@ -19,12 +18,12 @@ type NameServer struct {
 
 // NewNameServer starts a name server at an address, such as 127.0.0.1:53.
 func NewNameServer(addr string, known map[string]string) (*NameServer, error) {
-	conn, err := net.ListenPacket("udp", addr)
+	udp, err := listenUDP(addr)
 	if err != nil {
 		return nil, err
 	}
-	s := &NameServer{conn: conn, done: make(chan struct{}), known: known}
-	go s.serve()
+	s := &NameServer{udpServer: udp, known: known}
+	go s.serve(s.answer)
 	return s, nil
 }
 
@@ -40,27 +39,6 @@ func (s *NameServer) Break() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.broken = true
-}
-
-// Close ends it.
-func (s *NameServer) Close() error {
-	err := s.conn.Close()
-	<-s.done
-	return err
-}
-
-func (s *NameServer) serve() {
-	defer close(s.done)
-	buf := make([]byte, 512)
-	for {
-		n, from, err := s.conn.ReadFrom(buf)
-		if err != nil {
-			return
-		}
-		if a := s.answer(buf[:n]); a != nil {
-			s.conn.WriteTo(a, from) // a lost answer is what UDP is about
-		}
-	}
 }
 
 // answer makes the answer to one question (RFC 1035, section 4): its header and its

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"encoding/binary"
-	"net"
 	"sync/atomic"
 	"time"
 )
@@ -13,9 +12,8 @@ type TimeServer struct {
 	Offset time.Duration // how far its time is ahead; set before the first question
 	Silent atomic.Bool   // takes questions and does not answer
 
-	now  func() time.Time
-	conn net.PacketConn
-	done chan struct{}
+	udpServer
+	now func() time.Time
 }
 
 // NewTimeServer starts a time server on loopback, which has the machine's time.
@@ -29,38 +27,20 @@ func ServeTime(addr string, now func() time.Time) (*TimeServer, error) {
 }
 
 func serveTime(addr string, offset time.Duration, now func() time.Time) (*TimeServer, error) {
-	conn, err := net.ListenPacket("udp", addr)
+	udp, err := listenUDP(addr)
 	if err != nil {
 		return nil, err
 	}
-	s := &TimeServer{Addr: conn.LocalAddr().String(), Offset: offset, now: now, conn: conn, done: make(chan struct{})}
-	go s.serve()
+	s := &TimeServer{Addr: udp.conn.LocalAddr().String(), Offset: offset, udpServer: udp, now: now}
+	go s.serve(s.answer)
 	return s, nil
-}
-
-// Close ends it.
-func (s *TimeServer) Close() error {
-	err := s.conn.Close()
-	<-s.done
-	return err
-}
-
-func (s *TimeServer) serve() {
-	defer close(s.done)
-	buf := make([]byte, 512)
-	for {
-		n, from, err := s.conn.ReadFrom(buf)
-		if err != nil {
-			return
-		}
-		if n >= 48 && !s.Silent.Load() {
-			s.conn.WriteTo(s.answer(buf[:48]), from) // a lost answer is what UDP is about
-		}
-	}
 }
 
 // answer is a stratum 2 server's reply to a client's packet (RFC 5905, section 7.3).
 func (s *TimeServer) answer(question []byte) []byte {
+	if len(question) < 48 || s.Silent.Load() {
+		return nil
+	}
 	now := s.now().Add(s.Offset)
 	a := make([]byte, 48)
 	a[0] = 0<<6 | 4<<3 | 4 // no leap second, version 4, server

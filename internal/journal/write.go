@@ -50,9 +50,9 @@ func (l *line) outcome(o *Outcome) {
 	if o.Start {
 		l.truth("start", true)
 	}
-	l.commands(o.Commands)
-	l.edges(o.Edges)
-	l.answers(o.Answers)
+	values(l, "commands", o.Commands, (*line).command)
+	values(l, "edges", o.Edges, (*line).edge)
+	values(l, "answers", o.Answers, (*line).answer)
 	if len(o.State) > 0 {
 		l.key("state")
 		l.b = append(l.b, o.State...)
@@ -60,35 +60,15 @@ func (l *line) outcome(o *Outcome) {
 	l.close('}')
 }
 
-func (l *line) commands(all []Command) {
+// values writes a list, unless it is empty.
+func values[T any](l *line, name string, all []T, write func(*line, *T)) {
 	if len(all) == 0 {
 		return
 	}
-	l.list("commands")
+	l.key(name)
+	l.b = append(l.b, '[')
 	for i := range all {
-		l.command(&all[i])
-	}
-	l.close(']')
-}
-
-func (l *line) edges(all []edges.Edge) {
-	if len(all) == 0 {
-		return
-	}
-	l.list("edges")
-	for i := range all {
-		l.edge(&all[i])
-	}
-	l.close(']')
-}
-
-func (l *line) answers(all []Answer) {
-	if len(all) == 0 {
-		return
-	}
-	l.list("answers")
-	for i := range all {
-		l.answer(&all[i])
+		write(l, &all[i])
 	}
 	l.close(']')
 }
@@ -157,12 +137,6 @@ func (l *line) answer(a *Answer) {
 func (l *line) open() {
 	l.comma()
 	l.b = append(l.b, '{')
-}
-
-// list begins a list, which close ends.
-func (l *line) list(name string) {
-	l.key(name)
-	l.b = append(l.b, '[')
 }
 
 func (l *line) close(c byte) { l.b = append(l.b, c) }

@@ -62,7 +62,8 @@ func (b *batch) replace(path string, data []byte) error {
 func (b *batch) remove(path string) { b.gone = append(b.gone, path) }
 
 // commit puts everything in its place, or leaves it all as it was: a file that is mounted
-// or immutable cannot be replaced, and shows it only now.
+// or immutable cannot be replaced, and shows it only now. What is to go goes last, and
+// an error says so.
 func (b *batch) commit() error {
 	for i, s := range b.steps {
 		if err := os.Rename(s.from(), s.to); err != nil {
@@ -78,7 +79,7 @@ func (b *batch) commit() error {
 		case err == nil:
 			dirs[filepath.Dir(path)] = true
 		case !errors.Is(err, fs.ErrNotExist):
-			return err
+			return fmt.Errorf("the new files are in place, but an old one stays; remove it yourself: %w", err)
 		}
 	}
 	for dir := range dirs {

@@ -152,7 +152,7 @@ func firstLine(text string) string {
 	return line[:min(len(line), 200)]
 }
 
-// Owner returns who owns a file.
+// owner returns who owns a file.
 func owner(info fs.FileInfo) (uid, gid int) {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return int(st.Uid), int(st.Gid)

@@ -77,7 +77,7 @@ func (s *support) write(ctx context.Context, name, path string, stdout io.Writer
 			fmt.Fprintf(w, "%s\t%d bytes\t%s\n", k.Name, k.Size, k.Holds)
 		}
 	}
-	_ = w.Flush() // as below
+	_ = w.Flush() // the last line says whether stdout takes anything
 	for _, k := range all {
 		if k.Note != "" {
 			fmt.Fprintf(stdout, "not all of %s: %s\n", k.Name, k.Note)
